@@ -1,0 +1,50 @@
+# `make help` lists everything. Needs Python 3.11 or newer; the rest is installed here.
+PYTHON ?= python3
+BIN := .venv/bin
+N ?= 10
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint bench stubs token tokens
+.SILENT:
+
+help: ## this list
+	grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+.venv/installed: requirements.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "TicketBuster needs Python 3.11 or newer, and this is %d.%d: call `make PYTHON=python3.12 …`." % sys.version_info[:2])'
+	echo "installing what requirements.txt names into .venv (a minute, once) …"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.txt
+	echo "installing what requirements-dev.txt names into .venv …"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+setup: .venv/installed ## install and prepare everything; then `honcho start -p 8000` runs it
+	$(BIN)/python -m pipeline.prepare
+
+run: .venv/installed ## prepare and start everything on PORT (8000)
+	exec $(BIN)/python -m pipeline.prepare run
+
+test: .venv/installed-dev ## every test, with real servers and a real browser
+	$(BIN)/python -m tests.browser
+	$(MAKE) lint
+	$(BIN)/python -m pytest -q
+
+lint: .venv/installed-dev ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/installed-dev ## measure the journey at 1,000 orders a minute and at saturation
+	$(BIN)/python -m tests.bench
+
+stubs: .venv/installed-dev ## the gRPC stubs, anew from seatlock.proto
+	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. pipeline/seatlock/seatlock.proto
+
+token: .venv/installed ## print an access token: make -s token EMAIL=ana@example.com
+	$(BIN)/python -m web.provider token $(EMAIL)
+
+tokens: .venv/installed ## make N local buyers and print a token a line: make -s tokens N=1000
+	$(BIN)/python -m web.provider tokens $(N)

@@ -1,0 +1,121 @@
+"""Process: decides how many workers run, and starts and ends those beyond the Procfile's first."""
+
+import logging
+import subprocess
+import sys
+from math import ceil
+from time import monotonic
+from typing import Any
+
+import psycopg
+import redis
+from rq import Worker
+
+from pipeline import loop
+from pipeline.connections import dedicated, queue_client, redis_client
+from pipeline.jobs import JOB_ORDERS_MAX, ticket_queue
+from pipeline.messages import ORDERS_GROUP, ORDERS_STREAM
+from pipeline.settings import settings
+from sql import read
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 1.0
+JOBS_PER_WORKER = 4
+"""So many waiting jobs, of up to 25 orders, keep one worker busy for about a second."""
+CALM_S = 15.0
+"""So long the backlog must want fewer workers before one is let go."""
+ELECTED = 0x7B_0003
+
+
+def workers_wanted(orders_waiting: int, jobs_waiting: int, least: int, most: int) -> int:
+    """How many workers this backlog wants, within the limits."""
+    jobs = jobs_waiting + ceil(orders_waiting / JOB_ORDERS_MAX)
+    return max(least, min(most, ceil(jobs / JOBS_PER_WORKER)))
+
+
+class Autoscaler:
+    """One candidate; the elected one owns the worker processes that it started."""
+
+    def __init__(self) -> None:
+        self._connection: psycopg.Connection[Any] | None = None
+        self._elected = False
+        self._children: list[subprocess.Popen[bytes]] = []
+        self._calm_since: float | None = None
+
+    def run_once(self) -> int:
+        """Look once and act at most once; gives 0, so that the loop pauses."""
+        self._children = [child for child in self._children if child.poll() is None]
+        if not self._is_elected():
+            return 0
+        wanted = workers_wanted(
+            *backlog(), least=settings().workers_min, most=settings().workers_max
+        )
+        # The Procfile's own worker is kept by its keeper; the others are ours to replace.
+        now = 1 + len(self._children)
+        if wanted > now:
+            self._calm_since = None
+            for _ in range(wanted - now):
+                self._start()
+        elif wanted < now:
+            self._let_go()
+        else:
+            self._calm_since = None
+        return 0
+
+    def stop(self) -> None:
+        """End all workers of ours; each finishes its job."""
+        for child in self._children:
+            child.terminate()
+        for child in self._children:
+            child.wait()
+
+    def _is_elected(self) -> bool:
+        if self._connection is None or self._connection.closed:
+            self._connection, self._elected = dedicated("pipeline"), False
+        if not self._elected:
+            self._elected = read(self._connection, "outbox.elected", lock=ELECTED)[0].mine
+        return self._elected
+
+    def _start(self) -> None:
+        self._children.append(subprocess.Popen([sys.executable, "-m", "pipeline.worker"]))
+        log.info("a worker more: %d", 1 + len(self._children))
+
+    def _let_go(self) -> None:
+        """Down one by one, and only after a calm while."""
+        if self._calm_since is None:
+            self._calm_since = monotonic()
+        elif monotonic() - self._calm_since >= CALM_S:
+            self._calm_since = monotonic()
+            self._children.pop().terminate()
+            log.info("a worker less: %d", 1 + len(self._children))
+
+
+def backlog() -> tuple[int, int]:
+    """(orders in the stream, jobs in the queue) that wait."""
+    try:
+        groups: Any = redis_client().xinfo_groups(ORDERS_STREAM)
+    except redis.ResponseError:
+        return 0, ticket_queue().count
+    lag = sum(
+        (group["lag"] or 0) + group["pending"] for group in groups if group["name"] == ORDERS_GROUP
+    )
+    return lag, ticket_queue().count
+
+
+def workers_seen() -> list[str]:
+    """The names of the workers in RQ's registry."""
+    return [worker.name for worker in Worker.all(connection=queue_client())]
+
+
+def main() -> None:
+    """Look every second until SIGTERM."""
+    autoscaler = Autoscaler()
+    try:
+        loop.run(autoscaler.run_once, LOOK_EVERY_S)
+    finally:
+        autoscaler.stop()
+
+
+if __name__ == "__main__":
+    main()

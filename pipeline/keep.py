@@ -1,0 +1,114 @@
+"""Keeps one process alive: `python -m pipeline.keep [--last] command …`.
+
+honcho ends everything when one child ends, so each Procfile line runs under a keeper: it starts the
+process again after a crash (1, 2, 4 s), gives up after too many, passes SIGTERM on, and takes its
+child with it when it goes or when the launcher above it is gone.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections import deque
+from threading import Event
+from time import monotonic
+
+import psutil
+
+from pipeline.embedded import die_with_parent
+from pipeline.loop import stopping
+
+PAUSES_S = (1.0, 2.0, 4.0)
+CRASHES_MAX = 5
+CRASH_WINDOW_S = 60.0
+STOP_S_MAX = 4.0
+OTHERS_S_MAX = 3.0
+WATCH_S = 0.1
+ANCESTORS_EVERY = 5
+"""Every so many looks at the child, one at the launcher."""
+
+
+def pause_after(crashes: int) -> float | None:
+    """Seconds to wait before the next start after so many crashes within the window; None: give up."""
+    if crashes >= CRASHES_MAX:
+        return None
+    return PAUSES_S[min(crashes, len(PAUSES_S)) - 1]
+
+
+def keep(command: list[str], *, last: bool = False) -> int:
+    """Run the command until SIGTERM; gives the exit code of the keeper."""
+    stop = stopping()
+    name = command[-1].rpartition(".")[2]
+    launchers = psutil.Process().parents()[:2]
+    crashes: deque[float] = deque()
+    while not stop.is_set():
+        child = subprocess.Popen(
+            command,
+            start_new_session=True,
+            preexec_fn=lambda: die_with_parent(signal.SIGTERM),  # noqa: PLW1509  see embedded.py
+        )
+        _watch(child, stop, launchers)
+        if stop.is_set():
+            if last:
+                _wait_for_others(launchers)
+            _end(child)
+            return 0
+        if child.returncode == os.EX_CONFIG:
+            return 1
+        now = monotonic()
+        crashes.append(now)
+        while crashes[0] < now - CRASH_WINDOW_S:
+            crashes.popleft()
+        pause = pause_after(len(crashes))
+        if pause is None:
+            _say(f"{name} crashed {CRASHES_MAX} times in a minute; see its lines above.")
+            return 1
+        _say(f"{name} ended with {child.returncode}; it starts again in {pause:.0f} s")
+        stop.wait(pause)
+    return 0
+
+
+def _watch(child: "subprocess.Popen[bytes]", stop: Event, launchers: list[psutil.Process]) -> None:
+    """Return when the child has ended or everything is to stop."""
+    looks = 0
+    while child.poll() is None and not stop.wait(WATCH_S):
+        looks += 1
+        if looks % ANCESTORS_EVERY == 0 and not all(one.is_running() for one in launchers):
+            stop.set()
+
+
+def _wait_for_others(launchers: list[psutil.Process]) -> None:
+    """Let the other processes finish while their database and Redis still answer."""
+    deadline = monotonic() + OTHERS_S_MAX
+    while monotonic() < deadline:
+        try:
+            others = [
+                process
+                for process in launchers[-1].children()
+                if process not in launchers and process.status() != psutil.STATUS_ZOMBIE
+            ]
+        except psutil.NoSuchProcess:
+            return
+        if not others:
+            return
+        Event().wait(WATCH_S)
+
+
+def _end(child: "subprocess.Popen[bytes]") -> None:
+    if child.poll() is None:
+        child.terminate()
+    try:
+        child.wait(STOP_S_MAX)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    arguments = sys.argv[1:]
+    sys.exit(keep(arguments[arguments[0] == "--last" :], last=arguments[0] == "--last"))

@@ -1,0 +1,49 @@
+"""gunicorn from Python, set once for every process of ours that speaks HTTP."""
+
+import resource
+from collections.abc import Callable
+from typing import Any
+
+import gunicorn.workers.gthread
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from pipeline import logs
+
+GRACE_S = 3
+KEEP_ALIVE_S = 75
+# gthread parks a thread up to 5 s on a new connection that sends nothing; sixteen silent phones
+# would stall everybody (HOTPATH section 1). A private constant: a test holds it in place.
+gunicorn.workers.gthread.DEFAULT_WORKER_DATA_TIMEOUT = 0.05
+
+
+class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
+    def __init__(self, create_app: Callable[[], Flask], options: dict[str, object]) -> None:
+        self._create_app = create_app
+        self._options = options
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """In the worker, after the fork: no pool or socket is shared between processes."""
+        return self._create_app()
+
+
+def serve(create_app: Callable[[], Flask], port: int, **options: Any) -> None:
+    """Serve the app on a loopback port until SIGTERM."""
+    logs.configure()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    defaults = {
+        "bind": f"127.0.0.1:{port}",
+        "worker_class": "gthread",
+        "keepalive": KEEP_ALIVE_S,
+        "graceful_timeout": GRACE_S,
+        "control_socket_disable": True,
+        "loglevel": "warning",
+        "proc_name": "ticketbuster",
+    }
+    _Server(create_app, {**defaults, **options}).run()

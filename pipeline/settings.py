@@ -1,0 +1,215 @@
+"""Every setting, read from the environment in this one place and checked with a sentence.
+
+An address that nobody sets falls back to the free local port that `make setup` wrote to `$DATA_DIR/run.env`.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+FAILPOINTS = frozenset({"held", "authorised", "committed", "job"})
+SECRET_KEY_LETTERS_MIN = 32
+
+
+class SettingError(Exception):
+    """A setting makes no sense; the text is one sentence that says what to do."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment says. Ports are 0 where the address was given from outside."""
+
+    data_dir: Path
+    port: int
+    database_url: str
+    database_urls: Mapping[str, str]
+    redis_url: str
+    seatlock_url: str
+    bank_url: str
+    embedded_postgres: bool
+    embedded_redis: bool
+    own_bank: bool
+    postgres_port: int
+    postgres_password: str
+    redis_port: int
+    redis_password: str
+    web_port: int
+    updates_port: int
+    seatlock_port: int
+    bank_port: int
+    public_url_given: str
+    secret_key: str
+    ticket_keys: str
+    payments: str
+    hold_seconds: int
+    order_deadline_seconds: int
+    oidc_issuer: str
+    oidc_client_id: str
+    oidc_client_secret: str
+    workers_min: int
+    workers_max: int
+    log_format: str
+    failpoint: str
+    rate_limits: bool
+    trusted_proxies: tuple[str, ...]
+    cors_origins: tuple[str, ...]
+
+    @property
+    def local_mode(self) -> bool:
+        """No issuer is set, so the embedded identity provider runs."""
+        return not self.oidc_issuer
+
+    @property
+    def public_url(self) -> str:
+        """Where buyers reach us, without a trailing slash.
+
+        PUBLIC_URL, else the address that `front` wrote, else the one that it is going to write.
+        """
+        if self.public_url_given:
+            return self.public_url_given
+        try:
+            return (self.data_dir / "address").read_text().strip()
+        except FileNotFoundError:
+            return f"http://localhost:{self.port}"
+
+
+def load(environ: Mapping[str, str]) -> Settings:
+    """Read and check all settings. Raises SettingError with a sentence for the first that makes no sense."""
+    data_dir = Path(environ.get("DATA_DIR") or ".data").absolute()
+    prepared = file_values(data_dir / "run.env")
+
+    def text(name: str, default: str = "") -> str:
+        return environ.get(name) or prepared.get(name) or default
+
+    def number(name: str, default: int, least: int, most: int) -> int:
+        given = text(name, str(default))
+        if not re.fullmatch(r"\d{1,9}", given) or not least <= int(given) <= most:
+            raise SettingError(
+                f"{name}={given} makes no sense: give a whole number from {least} to {most}."
+            )
+        return int(given)
+
+    def port(name: str) -> int:
+        return number(name, 0, 0, 65535)
+
+    def url(name: str, default: str, schemes: tuple[str, ...]) -> str:
+        given = text(name, default)
+        parts = urlsplit(given)
+        if parts.scheme not in schemes or not parts.hostname:
+            wanted = " or ".join(f"{scheme}://…" for scheme in schemes)
+            raise SettingError(
+                f"{name}={given} makes no sense: give an address that begins with {wanted}."
+            )
+        return given.rstrip("/")
+
+    def one_of(name: str, default: str, choices: tuple[str, ...]) -> str:
+        given = text(name, default)
+        if given not in choices:
+            raise SettingError(f"{name}={given} makes no sense: give one of {', '.join(choices)}.")
+        return given
+
+    def several(name: str) -> tuple[str, ...]:
+        return tuple(part.strip() for part in text(name).split(",") if part.strip())
+
+    postgres_port, redis_port = port("POSTGRES_PORT"), port("REDIS_PORT")
+    seatlock_port, bank_port = port("SEATLOCK_PORT"), port("BANK_PORT")
+    database_url = url(
+        "DATABASE_URL",
+        f"postgresql://ticketbuster:{text('POSTGRES_PASSWORD')}@127.0.0.1:{postgres_port}/ticketbuster",
+        ("postgresql", "postgres"),
+    )
+    issuer = text("OIDC_ISSUER") and url("OIDC_ISSUER", "", ("http", "https"))
+    payments = one_of("PAYMENTS", "simulated", ("simulated",))
+    own_bank = not text("BANK_URL")
+    if own_bank and issuer and not environ.get("PAYMENTS"):
+        raise SettingError(
+            "BANK_URL is not set: give the address of the bank, or PAYMENTS=simulated for a demo."
+        )
+    failpoint = text("FAILPOINT")
+    if failpoint and (issuer or failpoint not in FAILPOINTS):
+        known = ", ".join(sorted(FAILPOINTS))
+        raise SettingError(
+            f"FAILPOINT={failpoint} makes no sense: it is for tests in local mode ({known})."
+        )
+    public_url = text("PUBLIC_URL") and url("PUBLIC_URL", "", ("http", "https"))
+    limits = one_of("RATE_LIMITS", "on", ("on", "off")) == "on"
+    if not limits and (issuer or (public_url and urlsplit(public_url).hostname not in LOOPBACK)):
+        raise SettingError(
+            "RATE_LIMITS=off is for local tests only: leave it out where others can reach you."
+        )
+    secret_key = text("SECRET_KEY")
+    if secret_key and len(secret_key) < SECRET_KEY_LETTERS_MIN:
+        raise SettingError(
+            f"SECRET_KEY is too short to be secret: give at least {SECRET_KEY_LETTERS_MIN} letters."
+        )
+    workers_min = number("WORKERS_MIN", 1, 1, 64)
+    return Settings(
+        data_dir=data_dir,
+        port=number("PORT", 8000, 1, 65535),
+        database_url=database_url,
+        database_urls={
+            role: url(f"DATABASE_URL_{role.upper()}", "", ("postgresql", "postgres"))
+            for role in ("seatlock", "pipeline", "web")
+            if text(f"DATABASE_URL_{role.upper()}")
+        },
+        redis_url=url(
+            "REDIS_URL",
+            f"redis://:{text('REDIS_PASSWORD')}@127.0.0.1:{redis_port}/0",
+            ("redis", "rediss", "unix"),
+        ),
+        seatlock_url=text("SEATLOCK_URL", f"127.0.0.1:{seatlock_port}"),
+        bank_url=url("BANK_URL", f"http://127.0.0.1:{bank_port}", ("http", "https")),
+        embedded_postgres=not text("DATABASE_URL"),
+        embedded_redis=not text("REDIS_URL"),
+        own_bank=own_bank,
+        postgres_port=postgres_port,
+        postgres_password=text("POSTGRES_PASSWORD"),
+        redis_port=redis_port,
+        redis_password=text("REDIS_PASSWORD"),
+        web_port=port("WEB_PORT"),
+        updates_port=port("UPDATES_PORT"),
+        seatlock_port=seatlock_port,
+        bank_port=bank_port,
+        public_url_given=public_url,
+        secret_key=secret_key,
+        ticket_keys=text("TICKET_KEYS", str(data_dir / "ticket-keys.json")),
+        payments=payments,
+        hold_seconds=number("HOLD_SECONDS", 600, 1, 86_400),
+        order_deadline_seconds=number("ORDER_DEADLINE_SECONDS", 3600, 1, 604_800),
+        oidc_issuer=issuer,
+        oidc_client_id=text("OIDC_CLIENT_ID", "ticketbuster"),
+        oidc_client_secret=text("OIDC_CLIENT_SECRET"),
+        workers_min=workers_min,
+        workers_max=number("WORKERS_MAX", max(2, workers_min), workers_min, 64),
+        log_format=one_of("LOG_FORMAT", "text", ("text", "json")),
+        failpoint=failpoint,
+        rate_limits=limits,
+        trusted_proxies=several("TRUSTED_PROXIES"),
+        cors_origins=several("CORS_ORIGINS"),
+    )
+
+
+@cache
+def settings() -> Settings:
+    """This process's settings, read once; the environment wins over `.env`.
+
+    A setting that makes no sense ends the process with its sentence: no restart would cure that.
+    """
+    try:
+        return load({**file_values(Path(".env")), **os.environ})
+    except SettingError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(os.EX_CONFIG) from error
+
+
+def file_values(path: Path) -> dict[str, str]:
+    """NAME=value lines of a file; nothing where there is none."""
+    return {name: value or "" for name, value in dotenv_values(path).items()}

@@ -1,0 +1,31 @@
+"""Process: an RQ worker that makes tickets and settles refunds, one job at a time without forking."""
+
+from rq.serializers import JSONSerializer
+from rq.worker import SimpleWorker
+
+from pipeline import logs
+from pipeline.connections import queue_client
+from pipeline.embedded import wait_for_redis
+from pipeline.messages import TICKETS_QUEUE
+from pipeline.settings import settings
+
+WORKER_TTL_S = 60
+"""A worker that has said nothing for so long is gone from RQ's registry."""
+
+
+def main() -> None:
+    """Work until SIGTERM; the job under way is finished first."""
+    logs.configure()
+    wait_for_redis(settings().redis_url)
+    worker = SimpleWorker(
+        [TICKETS_QUEUE],
+        connection=queue_client(),
+        serializer=JSONSerializer,
+        worker_ttl=WORKER_TTL_S,
+        log_job_description=False,
+    )
+    worker.work(logging_level="WARNING")
+
+
+if __name__ == "__main__":
+    main()

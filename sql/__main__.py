@@ -1,0 +1,79 @@
+"""`python -m sql` applies the numbered migrations of `sql/schema/`, each once, in order."""
+
+import hashlib
+import sys
+from pathlib import Path
+
+import psycopg
+
+HERE = Path(__file__).parent
+MIGRATING = 0x7B_0001
+"""The advisory lock that makes two first starts wait for each other."""
+
+
+class MigrationError(Exception):
+    """A migration cannot be applied; the text says which and why."""
+
+
+def migrate(database_url: str, folder: Path = HERE / "schema") -> list[str]:
+    """Apply what is missing and give the names of what was applied.
+
+    Each file is one transaction together with the row that remembers it, so a start that was cut off in the
+    middle goes on where it stopped. Raises MigrationError when an applied file has been edited since.
+    """
+    applied: list[str] = []
+    with psycopg.connect(database_url, autocommit=True, connect_timeout=10) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [MIGRATING])
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS public.migrations (name text PRIMARY KEY, digest text NOT NULL,"
+            " applied_at timestamptz NOT NULL DEFAULT now())"
+        )
+        rows = connection.execute("SELECT name, digest FROM public.migrations").fetchall()
+        known: dict[str, str] = dict(rows)
+        for path in sorted(folder.glob("*.sql")):
+            text = path.read_bytes()
+            digest = hashlib.sha256(text).hexdigest()
+            if path.name not in known:
+                with connection.transaction():
+                    connection.execute(text)
+                    connection.execute(
+                        "INSERT INTO public.migrations (name, digest) VALUES (%s, %s)",
+                        [path.name, digest],
+                    )
+                applied.append(path.name)
+            elif known[path.name] != digest:
+                sentence = (
+                    f"{path.name} was changed after it was applied; write a new migration instead."
+                )
+                raise MigrationError(sentence)
+    return applied
+
+
+def load_demo(database_url: str, script: Path = HERE / "demo_data.sql") -> bool:
+    """Load the demo season into an empty catalogue, whole or not at all; True when it did."""
+    with psycopg.connect(database_url, connect_timeout=10) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATING])
+        if connection.execute("SELECT FROM catalog.events LIMIT 1").fetchone():
+            return False
+        connection.execute(script.read_bytes())
+    return True
+
+
+def main(command: str) -> None:
+    """Raises MigrationError."""
+    # Here and not above: sql itself needs nothing of ours, only its command line does.
+    from pipeline.settings import settings  # noqa: PLC0415
+
+    if command == "demo":
+        loaded = load_demo(settings().database_url)
+        sys.stdout.write("  demo season loaded\n" if loaded else "  events are there already\n")
+        return
+    for name in migrate(settings().database_url):
+        sys.stdout.write(f"  applied {name}\n")
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1] if len(sys.argv) > 1 else "migrate")
+    except MigrationError as error:
+        sys.exit(str(error))

@@ -1,0 +1,104 @@
+-- Sessions, sign-ins under way, and the embedded identity provider's users and codes.
+
+-- name: session
+-- The living session of a cookie.
+SELECT visitor, sub, name, email, roles, expires_at FROM accounts.sessions
+ WHERE key = %(key)s::bytea AND expires_at > now();
+
+-- name: begin_session
+-- A visitor's session, or a further one of an account. Ended ones are swept out on the way.
+WITH ended AS (
+    DELETE FROM accounts.sessions WHERE key IN
+        (SELECT key FROM accounts.sessions WHERE expires_at <= now() LIMIT 100)
+)
+INSERT INTO accounts.sessions (key, visitor, sub, name, email, roles, expires_at)
+VALUES (%(key)s::bytea, %(visitor)s::uuid, %(sub)s::text, %(name)s::text, %(email)s::text, %(roles)s::text[],
+        now() + make_interval(secs => %(lifetime)s::double precision))
+RETURNING key;
+
+-- name: sign_in
+-- The session becomes an account's, under a new key; sign-ins of other tabs follow the key by themselves.
+UPDATE accounts.sessions
+   SET key = %(new_key)s::bytea, previous_key = key, rotated_at = now(), visitor = %(visitor)s::uuid,
+       sub = %(sub)s::text, name = %(name)s::text, email = %(email)s::text, roles = %(roles)s::text[],
+       expires_at = now() + make_interval(secs => %(lifetime)s::double precision)
+ WHERE key = %(key)s::bytea AND expires_at > now()
+RETURNING key;
+
+-- name: holds_moved
+-- The visitor's holds are the account's now.
+UPDATE accounts.sessions SET visitor = NULL
+ WHERE key = %(key)s::bytea AND sub IS NOT NULL AND visitor = %(visitor)s::uuid
+RETURNING key;
+
+-- name: end_session
+-- Signed out.
+DELETE FROM accounts.sessions WHERE key = %(key)s::bytea RETURNING key;
+
+-- name: begin_sign_in
+-- A tab goes to the identity provider; only the latest few of a session are kept.
+WITH kept AS (
+    SELECT state FROM accounts.sign_ins
+     WHERE session_key = %(key)s::bytea AND created_at > now() - make_interval(secs => %(lifetime)s::double precision)
+     ORDER BY created_at DESC LIMIT %(most)s::integer - 1
+), dropped AS (
+    DELETE FROM accounts.sign_ins
+     WHERE session_key = %(key)s::bytea AND state NOT IN (SELECT state FROM kept)
+)
+INSERT INTO accounts.sign_ins (state, session_key, nonce, code_verifier, next)
+VALUES (%(state)s::bytea, %(key)s::bytea, %(nonce)s::text, %(code_verifier)s::text, %(next)s::text)
+RETURNING state;
+
+-- name: finish_sign_in
+-- The tab is back, with the cookie that it left with or, another tab having been faster, the one before.
+DELETE FROM accounts.sign_ins
+ WHERE state = %(state)s::bytea
+   AND created_at > now() - make_interval(secs => %(lifetime)s::double precision)
+   AND session_key IN (SELECT key FROM accounts.sessions
+                        WHERE key = %(key)s::bytea OR previous_key = %(key)s::bytea
+                              AND rotated_at > now() - make_interval(secs => %(lifetime)s::double precision))
+RETURNING nonce, code_verifier, next;
+
+-- name: user_by_email
+-- Somebody who can sign in at the embedded provider.
+SELECT sub, email, name, password_hash, roles FROM accounts.users WHERE email = lower(%(email)s::text);
+
+-- name: user
+-- The same by subject.
+SELECT sub, email, name, password_hash, roles FROM accounts.users WHERE sub = %(sub)s::text;
+
+-- name: add_user
+-- An account, unless it is there already.
+INSERT INTO accounts.users (sub, email, name, password_hash, roles)
+VALUES (%(sub)s::text, %(email)s::text, %(name)s::text, %(password_hash)s::text, %(roles)s::text[])
+    ON CONFLICT DO NOTHING RETURNING sub;
+
+-- name: add_load_buyers
+-- Buyers for load tests, without a password; those that are there already stay.
+INSERT INTO accounts.users (sub, email, name)
+SELECT gen_random_uuid()::text, 'buyer' || lpad(n::text, 6, '0') || '@load.example', 'Buyer ' || n
+  FROM generate_series(1, %(count)s::integer) AS n
+    ON CONFLICT (email) DO NOTHING RETURNING sub;
+
+-- name: load_buyers
+-- The first so many of them.
+SELECT sub, email, name, roles FROM accounts.users WHERE email LIKE 'buyer%%@load.example'
+ ORDER BY email LIMIT %(count)s::integer;
+
+-- name: add_code
+-- An authorization code.
+INSERT INTO accounts.codes (code, sub, redirect_uri, scope, nonce, code_challenge)
+VALUES (%(code)s::bytea, %(sub)s::text, %(redirect_uri)s::text, %(scope)s::text, %(nonce)s::text,
+        %(code_challenge)s::text)
+RETURNING code;
+
+-- name: use_code
+-- Use a code: whoever deletes it has it, so nobody has it twice. Old ones go with it.
+WITH used AS (
+    DELETE FROM accounts.codes
+     WHERE code = %(code)s::bytea OR created_at < now() - make_interval(secs => 10 * %(lifetime)s::double precision)
+    RETURNING *
+)
+SELECT sub, redirect_uri, scope, nonce, code_challenge, extract(epoch FROM created_at)::integer AS auth_time
+  FROM used
+ WHERE code = %(code)s::bytea AND created_at > now() - make_interval(secs => %(lifetime)s::double precision);

@@ -1,0 +1,88 @@
+-- What anybody may read: the list of events, one event with its sections, a section's seats.
+
+-- name: page
+-- One page of the published events that have not ended, from the cursor on. The order is one number and the id, both
+-- turned round for a descending list, so a single comparison resumes it and events of equal date or price are told apart.
+-- Words are stemmed in Spanish and English; a last word still being typed counts as a beginning; a search that is
+-- nothing but stop words or signs is looked for as it stands.
+WITH terms AS (
+    SELECT websearch_to_tsquery('pg_catalog.spanish', catalog.fold(%(q)s::text))
+        || websearch_to_tsquery('pg_catalog.english', catalog.fold(%(q)s::text))
+        || CASE WHEN %(beginning)s::text = '' THEN ''::tsquery
+                ELSE websearch_to_tsquery('pg_catalog.spanish', catalog.fold(%(before)s::text))
+                     && ('''' || catalog.fold(%(beginning)s::text) || ''':*')::tsquery END AS query
+), found AS (
+    SELECT events.*, cheapest.price_from,
+           %(direction)s::integer * CASE WHEN %(by_price)s::boolean THEN coalesce(cheapest.price_from, 0)
+                                         ELSE extract(epoch FROM events.starts_at) END AS place,
+           %(direction)s::integer * events.id AS tie
+      FROM catalog.events, terms,
+           LATERAL (SELECT min(sections.price) AS price_from
+                      FROM catalog.sections WHERE sections.event_id = events.id) AS cheapest
+     WHERE events.status = 'PUBLISHED' AND events.ends_at > now()
+       AND (%(category)s::text = '' OR events.category = %(category)s::text)
+       AND (%(q)s::text = '' OR events.search @@ terms.query
+            OR numnode(terms.query) = 0
+               AND position(catalog.fold(%(q)s::text) IN catalog.fold(events.title || ' ' || events.venue)) > 0)
+), chosen AS (
+    SELECT * FROM found
+     WHERE %(after_place)s::numeric IS NULL
+        OR (place, tie) > (%(after_place)s::numeric, %(direction)s::integer * %(after_id)s::bigint)
+     ORDER BY place, tie LIMIT %(limit)s::integer
+)
+SELECT chosen.id, chosen.title, chosen.description, chosen.category, chosen.venue, chosen.time_zone,
+       chosen.starts_at, chosen.ends_at, coalesce(chosen.sales_end_at, chosen.starts_at) AS sales_end_at,
+       chosen.status, sale.open AS on_sale, chosen.ends_at <= now() AS over, chosen.price_from, chosen.currency,
+       counted.total_seats, CASE WHEN sale.open THEN counted.takeable ELSE 0 END AS available_seats,
+       chosen.place::text AS place
+  FROM chosen,
+       LATERAL (SELECT coalesce(chosen.sales_end_at, chosen.starts_at) > now() AS open) AS sale,
+       LATERAL (SELECT count(*) AS total_seats,
+                       count(*) FILTER (WHERE seats.status = 'AVAILABLE'
+                                           OR seats.status = 'LOCKED' AND seats.held_until <= now()) AS takeable
+                  FROM catalog.seats WHERE seats.event_id = chosen.id) AS counted
+ ORDER BY chosen.place, chosen.tie;
+
+-- name: one
+-- One event that has ever been published; whoever has its address may still read it when it is over or cancelled.
+SELECT events.id, events.title, events.description, events.category, events.venue, events.time_zone,
+       events.starts_at, events.ends_at, coalesce(events.sales_end_at, events.starts_at) AS sales_end_at,
+       events.status,
+       events.status = 'PUBLISHED' AND coalesce(events.sales_end_at, events.starts_at) > now() AS on_sale,
+       events.ends_at <= now() AS over, events.currency
+  FROM catalog.events
+ WHERE events.id = %(event_id)s::bigint AND events.status <> 'DRAFT';
+
+-- name: sections
+-- The sections of an event, each with all its seats counted and those that can be taken now.
+SELECT sections.number, sections.name, sections.price, count(seats.id) AS total_seats,
+       count(seats.id) FILTER (WHERE seats.status = 'AVAILABLE'
+                                  OR seats.status = 'LOCKED' AND seats.held_until <= now()) AS takeable
+  FROM catalog.sections
+  LEFT JOIN catalog.seats ON seats.event_id = sections.event_id AND seats.section_number = sections.number
+ WHERE sections.event_id = %(event_id)s::bigint
+ GROUP BY sections.event_id, sections.number
+ ORDER BY sections.number;
+
+-- name: seats
+-- The seats of an event, or of one of its sections, as everybody sees them: a hold that is over counts as none.
+SELECT seats.id, sections.name AS section, seats.section_number, seats.row_label, seats.number, seats.position,
+       seats.rank, seats.accessible, seats.price,
+       CASE WHEN seats.status = 'LOCKED' AND seats.held_until <= now() THEN 'AVAILABLE'
+            ELSE seats.status END AS status
+  FROM catalog.seats
+  JOIN catalog.sections ON sections.event_id = seats.event_id AND sections.number = seats.section_number
+ WHERE seats.event_id = %(event_id)s::bigint
+   AND (%(section)s::integer IS NULL OR seats.section_number = %(section)s::integer)
+ ORDER BY seats.section_number, seats.position;
+
+-- name: named_seats
+-- The seats of an event with these ids; ids that are not its seats are left out.
+SELECT seats.id, sections.name AS section, seats.section_number, seats.row_label, seats.number, seats.position,
+       seats.rank, seats.accessible, seats.price,
+       CASE WHEN seats.status = 'LOCKED' AND seats.held_until <= now() THEN 'AVAILABLE'
+            ELSE seats.status END AS status
+  FROM catalog.seats
+  JOIN catalog.sections ON sections.event_id = seats.event_id AND sections.number = seats.section_number
+ WHERE seats.id = ANY (%(seat_ids)s::bigint[]) AND seats.event_id = %(event_id)s::bigint
+ ORDER BY seats.section_number, seats.position;

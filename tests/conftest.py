@@ -1,0 +1,76 @@
+"""Real servers for every test, the app, and the cast: Ana, Bruno, Carla."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+import urllib3
+from flask import Flask
+from flask.testing import FlaskClient
+
+from pipeline.connections import pool, redis_client
+from pipeline.settings import settings
+from sql.__main__ import migrate
+from tests.services import services
+
+BANK_S_MAX = 15.0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def data_dir() -> Iterator[Path]:
+    """Postgres and Redis with the schema, and everything else that `make setup` makes but events."""
+    with services() as folder:
+        migrate(settings().database_url)
+        for module in (("web.provider", "prepare"), ("pipeline.signing",)):
+            subprocess.run([sys.executable, "-m", *module], check=True)
+        yield folder
+        for role in ("web", "pipeline", "seatlock"):
+            pool(role).close()  # type: ignore[arg-type]
+        redis_client().close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _seatlock(data_dir: Path) -> Iterator[None]:
+    """The gRPC service, over a real socket."""
+    from pipeline.seatlock.server import serve
+
+    server = serve(settings().seatlock_url)
+    yield
+    server.stop(1).wait()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def bank(data_dir: Path) -> Iterator[str]:
+    """The bank, a process of its own with its own ledger; gives its address."""
+    process = subprocess.Popen([sys.executable, "-m", "pipeline.bank"], env=dict(os.environ))
+    deadline = monotonic() + BANK_S_MAX
+    while True:
+        try:
+            urllib3.request("GET", f"{settings().bank_url}/health", timeout=1, retries=False)
+            break
+        except urllib3.exceptions.HTTPError:
+            assert monotonic() < deadline, "the bank does not answer"
+            sleep(0.05)
+    yield settings().bank_url
+    process.terminate()
+    process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def app(data_dir: Path) -> Flask:
+    """The app that `web` serves."""
+    from web.app import create_app
+
+    app = create_app()
+    app.testing = True
+    return app
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A browser without JavaScript."""
+    return app.test_client()

@@ -1,0 +1,59 @@
+"""How things are said: ranges of seats, money, times at the venue."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from web import words
+
+
+def seat(
+    row: str, number: int, position: int, section: str = "Platea", section_number: int = 1
+) -> Any:
+    return SimpleNamespace(
+        row_label=row,
+        number=number,
+        position=position,
+        section=section,
+        section_number=section_number,
+    )
+
+
+def test_seats_are_named_as_ranges_of_neighbours() -> None:
+    seats = [
+        seat("F", 12, 61),
+        seat("F", 10, 59),
+        seat("F", 11, 60),
+        seat("F", 14, 63),
+        seat("G", 3, 70),
+    ]
+    text = words.seat_ranges([*seats, seat("A", 1, 0, "Balcón", 2)])
+    assert (
+        text.replace("\N{WORD JOINER}", "").replace("\xa0", " ")
+        == "Platea · F 10–12, 14 · G 3; Balcón · A 1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "said"),
+    [
+        ("556.2", "PEN", "S/ 556.20"),
+        ("12345", "PEN", "S/ 12,345.00"),
+        ("0.1", "EUR", "€ 0.10"),
+        ("900", "CLP", "CLP$ 900"),
+    ],
+)
+def test_money_has_its_own_sign_and_decimals(amount: str, currency: str, said: str) -> None:
+    assert words.money(Decimal(amount), currency).replace("\xa0", " ") == said
+
+
+def test_times_are_the_venues() -> None:
+    """H45: the same wall time on both sides of a clock change; a year that is not this one."""
+    for utc in (
+        datetime(2099, 3, 28, 19, 30, tzinfo=UTC),
+        datetime(2099, 3, 29, 18, 30, tzinfo=UTC),
+    ):
+        assert words.when(utc, "Europe/Madrid").endswith("mar\xa02099 · 20:30")

@@ -1,0 +1,1 @@
+"""The only folder that speaks HTTP to people and API clients: it reads, pipeline writes."""

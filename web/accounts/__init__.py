@@ -1,0 +1,211 @@
+"""Who asks: a visitor with a cookie, an account signed in, or the bearer of a token."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+from uuid import UUID, uuid4
+
+from flask import Flask, Response, current_app, g, redirect, request
+from psycopg import OperationalError
+from psycopg_pool import PoolTimeout
+from werkzeug.exceptions import HTTPException
+
+from pipeline.connections import pool
+from pipeline.seatlock import client as seatlock
+from pipeline.settings import settings
+from sql import Row, read, write
+from web.accounts import bearer
+from web.problems import Problem
+
+COOKIE = "session"
+LIFETIME = timedelta(days=30)
+MOVE_AGAIN_S = 5.0
+RETRY_S = 2
+
+AWAY = (OperationalError, PoolTimeout)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks. `holder` is None for somebody with neither cookie nor token."""
+
+    holder: str | None = None
+    account: str | None = None
+    name: str = ""
+    email: str = ""
+    roles: frozenset[str] = frozenset()
+    bearer: bool = False
+    expires_at: datetime | None = None
+
+
+NOBODY = Caller()
+
+
+def caller() -> Caller:
+    """Who sends this request, read once. A bad token is refused (Problem 401), never anonymous."""
+    if "caller" not in g:
+        g.caller = _by_token() if "Authorization" in request.headers else _by_cookie()
+    found: Caller = g.caller
+    return found
+
+
+def signed_in() -> Caller:
+    """The caller, who must have an account; a page leads to sign-in and back, the API says 401."""
+    who = caller()
+    if who.account is not None:
+        return who
+    if g.get("accounts_away"):
+        raise Problem(503, "busy", "Nobody can be recognised now.", {"Retry-After": str(RETRY_S)})
+    if request.path.startswith("/api/"):
+        raise Problem(401, "unauthenticated", "Sign in, or send a bearer token.", bearer.CHALLENGE)
+    address = f"/login?{urlencode({'next': _page_of_request()})}"
+    raise HTTPException(response=redirect(address, 303))  # type: ignore[arg-type]
+
+
+def needs_role(role: str) -> Caller:
+    """The caller, who must have this role. Raises Problem 403."""
+    who = signed_in()
+    if role not in who.roles:
+        raise Problem(403, "forbidden", f"This needs the role {role}.")
+    return who
+
+
+def start_session(response: Response) -> bytes:
+    """Give a visitor a session: a row and its cookie. Gives the row's key."""
+    return begin(response, visitor=uuid4())
+
+
+def begin(response: Response, visitor: UUID | None = None, **account: Any) -> bytes:
+    """A new session row, a visitor's or an account's, and its cookie on the response."""
+    token = secrets.token_urlsafe(32)
+    nobody: dict[str, Any] = {"sub": None, "name": "", "email": "", "roles": []}
+    with pool("web").connection() as connection:
+        write(
+            connection,
+            "accounts.begin_session",
+            key=key_of(token),
+            visitor=visitor,
+            lifetime=LIFETIME.total_seconds(),
+            **{**nobody, **account},
+        )
+    set_cookie(response, token)
+    return key_of(token)
+
+
+def set_cookie(response: Response, token: str) -> None:
+    """The cookie says nothing; it only names a row."""
+    response.set_cookie(
+        COOKIE,
+        token,
+        max_age=LIFETIME,
+        path="/",
+        httponly=True,
+        samesite="Lax",
+        secure=settings().public_url.startswith("https:"),
+    )
+
+
+def key_of(token: str) -> bytes:
+    """Under which key the cookie's session stands."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def session() -> tuple[bytes, Row] | None:
+    """The cookie's living session: its key and row."""
+    token = request.cookies.get(COOKIE)
+    if not token:
+        return None
+    with pool("web").connection() as connection:
+        rows = read(connection, "accounts.session", key=key_of(token))
+    return (key_of(token), rows[0]) if rows else None
+
+
+def _by_token() -> Caller:
+    claims = bearer.claims_of(request.headers["Authorization"])
+    return Caller(
+        holder=f"account:{claims.sub}",
+        account=claims.sub,
+        name=claims.name,
+        email=claims.email,
+        roles=claims.roles,
+        bearer=True,
+        expires_at=claims.expires_at,
+    )
+
+
+def _by_cookie() -> Caller:
+    try:
+        found = session()
+    except AWAY:
+        # Public pages can be shown from the cache; whoever needs an account is told to wait.
+        g.accounts_away = True
+        return NOBODY
+    if found is None:
+        return NOBODY
+    key, row = found
+    if row.sub is None:
+        return Caller(holder=f"visitor:{row.visitor}", expires_at=row.expires_at)
+    if row.visitor is not None and current_app.config.get("MOVES_HOLDS", True):
+        move_holds(key, row.visitor, row.sub)
+    return Caller(
+        f"account:{row.sub}",
+        row.sub,
+        row.name,
+        row.email,
+        frozenset(row.roles),
+        expires_at=row.expires_at,
+    )
+
+
+_tried: dict[bytes, float] = {}
+TRIED_MAX = 10_000
+
+
+def move_holds(key: bytes, visitor: UUID, sub: str) -> bool:
+    """Give the visitor's holds to the account; False when seatlock does not answer just now.
+
+    The session keeps the visitor until then, and a later request tries again.
+    """
+    if monotonic() < _tried.get(key, 0.0):
+        return False
+    try:
+        seatlock.move(f"visitor:{visitor}", f"account:{sub}")
+    except seatlock.SeatlockUnreachableError:
+        if len(_tried) >= TRIED_MAX:
+            _tried.clear()
+        _tried[key] = monotonic() + MOVE_AGAIN_S
+        return False
+    with pool("web").connection() as connection:
+        write(connection, "accounts.holds_moved", key=key, visitor=visitor)
+    return True
+
+
+def _page_of_request() -> str:
+    """Where somebody who has to sign in first wants to be afterwards."""
+    if request.method == "GET":
+        return request.full_path if request.query_string else request.path
+    event_id = request.form.get("event_id", "")
+    if event_id.isascii() and event_id.isdigit():
+        return f"/events/{event_id}/checkout"
+    came_from = urlsplit(request.headers.get("Referer", ""))
+    return came_from.path if came_from.netloc == request.host and came_from.path else "/orders"
+
+
+def register(app: Flask) -> None:
+    """Sign-in, sign-out, and `caller` for the templates."""
+    from web.accounts import sign_in  # noqa: PLC0415  it needs what stands above
+
+    app.register_blueprint(sign_in.pages)
+    app.context_processor(lambda: {"caller": _for_templates()})
+
+
+def _for_templates() -> Caller:
+    try:
+        return caller()
+    except Problem:
+        # The page that says so is being drawn.
+        return NOBODY

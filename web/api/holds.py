@@ -1,0 +1,67 @@
+"""Hold, give back and extend, for machines."""
+
+from flask import Response, jsonify
+
+from pipeline.seatlock import client as seatlock
+from pipeline.settings import settings
+from web.accounts import caller, start_session
+from web.api import api
+from web.holds import busy, lock, unlock
+from web.inputs import json_body, seat_ids
+from web.problems import Problem, document
+from web.seats import find_event, named_seats, seat_json
+from web.words import rfc3339
+
+
+@api.post("/events/<int:event_id>/lock-seat")
+def lock_seat(event_id: int) -> Response:
+    """Hold all of the seats or none."""
+    wanted = seat_ids(json_body().get("seat_ids"))
+    find_event(event_id)
+    holder = caller().holder
+    if holder is None:
+        return _session_needed()
+    answer = lock(event_id, wanted, holder)
+    if isinstance(answer, Problem):
+        raise answer
+    seats = [seat_json(seat) for seat in named_seats(event_id, wanted)]
+    return jsonify(seats=seats, expires_at=rfc3339(min(hold.held_until for hold in answer)))
+
+
+@api.post("/events/<int:event_id>/unlock-seat")
+def unlock_seat(event_id: int) -> Response:
+    """Give seats back. Only the caller's own holds change; the answer names them."""
+    named = seat_ids(json_body().get("seat_ids"))
+    find_event(event_id)
+    named_seats(event_id, named)
+    return jsonify(seat_ids=unlock(event_id, named, caller().holder))
+
+
+@api.post("/events/<int:event_id>/extend-hold")
+def extend_hold(event_id: int) -> Response:
+    """Half of HOLD_SECONDS more, once a seat and holder; asked again, the same answer."""
+    named = seat_ids(json_body().get("seat_ids"))
+    find_event(event_id)
+    named_seats(event_id, named)
+    holder = caller().holder
+    try:
+        ends = seatlock.extend(named, holder, settings().hold_seconds / 2) if holder else {}
+    except seatlock.SeatlockUnreachableError as error:
+        raise busy() from error
+    over = sorted(set(named) - set(ends))
+    if over:
+        raise Problem(409, "hold_expired", "These seats are not held by you any more.", seats=over)
+    return jsonify(expires_at=rfc3339(min(ends.values())))
+
+
+def _session_needed() -> Response:
+    """No token and no cookie: here is a cookie, nothing is held, send it again."""
+    refusal = document(
+        Problem(
+            401,
+            "session_needed",
+            "A hold needs a session: send the request again with this cookie.",
+        )
+    )
+    start_session(refusal)
+    return refusal

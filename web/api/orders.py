@@ -1,0 +1,121 @@
+"""Orders for machines: buy, follow, list, cancel."""
+
+import binascii
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from flask import Response, jsonify, request
+
+from pipeline import orders as purchases
+from pipeline.orders import Answer, Wish
+from pipeline.payments import Payment, valid_card
+from web.accounts import signed_in
+from web.api import api
+from web.bought import Order, find_order, order_json, orders_of
+from web.inputs import event_id as checked
+from web.inputs import json_body, seat_ids, whole_number
+from web.keys import checked_key, refusal_of
+from web.orders import call_off
+from web.problems import Problem
+from web.seats import find_event, named_seats
+
+PAGE_ORDERS = 20
+PAGE_ORDERS_MAX = 100
+CURSOR_LETTERS_MAX = 200
+METHOD_LETTERS_MAX = 100
+
+
+@api.post("/orders")
+def create_order() -> Response:
+    """Buy seats, held already or free; the same key gives the same answer."""
+    buyer = str(signed_in().account)
+    key = checked_key(request.headers.get("Idempotency-Key"))
+    body = json_body()
+    event_id, wanted = checked(body.get("event_id")), seat_ids(body.get("seat_ids"))
+    find_event(event_id)
+    answer = purchases.buy(buyer, key, Wish(event_id, wanted, _payment(body)))
+    if answer.status != 201:
+        raise _refusal(event_id, wanted, answer)
+    response = jsonify(answer.body)
+    response.status_code = 201
+    response.headers["Location"] = f"/api/orders/{answer.body['order_uuid']}"
+    if answer.replayed:
+        response.headers["Idempotency-Replayed"] = "true"
+    return response
+
+
+def _refusal(event_id: int, wanted: list[int], answer: Answer) -> Problem:
+    if answer.body["error"] == "invalid_seats" and "seats" not in answer.body:
+        named_seats(event_id, wanted)
+    return refusal_of(answer)
+
+
+def _payment(body: dict[str, Any]) -> Payment | None:
+    """The payment; none at all is right for seats that cost nothing. Raises Problem 422."""
+    payment = body.get("payment")
+    if payment is None:
+        return None
+    if isinstance(payment, dict) and len(payment) == 1:
+        card, method = payment.get("card_number"), payment.get("method")
+        number = valid_card(card) if isinstance(card, str) else None
+        if number is not None:
+            return Payment(card_number=number)
+        if isinstance(method, str) and method.startswith("pm_") and method.isascii():
+            return Payment(method=method[:METHOD_LETTERS_MAX])
+    detail = "payment is an object with card_number or method, and nothing else."
+    raise Problem(422, "invalid_payment", detail)
+
+
+@api.get("/orders")
+def list_orders() -> Response:
+    """The caller's orders, the newest first, a page at a time."""
+    buyer = str(signed_in().account)
+    limit = whole_number(request.args.get("limit") or str(PAGE_ORDERS)) or 0
+    if not 1 <= limit <= PAGE_ORDERS_MAX:
+        raise Problem(
+            422, "invalid_parameter", f"limit is a whole number from 1 to {PAGE_ORDERS_MAX}."
+        )
+    orders = orders_of(buyer, limit + 1, _after(request.args.get("cursor") or ""))
+    following = _cursor(orders[limit - 1]) if len(orders) > limit else None
+    return _private(jsonify(orders=[order_json(one) for one in orders[:limit]], next=following))
+
+
+@api.get("/orders/<uuid:order_uuid>")
+def show_order(order_uuid: UUID) -> Response:
+    """One order; ask again with its ETag until it is final."""
+    return _private(jsonify(order_json(find_order(order_uuid, str(signed_in().account)))))
+
+
+@api.post("/orders/<uuid:order_uuid>/cancel")
+def cancel_order(order_uuid: UUID) -> Response:
+    """Call a completed order off before its event; asked twice, the same answer."""
+    return jsonify(order_json(call_off(order_uuid, str(signed_in().account))))
+
+
+def _private(response: Response) -> Response:
+    response.cache_control.private = True
+    response.cache_control.no_cache = True
+    response.vary.add("Cookie")
+    response.vary.add("Authorization")
+    response.add_etag()
+    response.make_conditional(request)
+    return response
+
+
+def _cursor(last: Order) -> str:
+    place = json.dumps([last.created_at.isoformat(), str(last.order_uuid)])
+    return urlsafe_b64encode(place.encode()).decode()
+
+
+def _after(cursor: str) -> tuple[str, str] | tuple[None, None]:
+    """Where the list goes on. Raises Problem 422 for a cursor that is not one of ours."""
+    if not cursor:
+        return None, None
+    try:
+        moment, order_uuid = json.loads(urlsafe_b64decode(cursor[:CURSOR_LETTERS_MAX]))
+        return datetime.fromisoformat(moment).isoformat(), str(UUID(order_uuid))
+    except (binascii.Error, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise Problem(422, "invalid_parameter", "This is not a cursor of ours.") from error

@@ -1,0 +1,115 @@
+"""Pages that anybody may read: the list of events, an event, its sections and seats."""
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Any
+
+from flask import Blueprint, Response, render_template, request
+from markupsafe import Markup
+
+from web.accounts import caller
+from web.fragments import page_or_fragment
+from web.inputs import whole_number
+from web.listing import Page, Search, read_page
+from web.problems import Problem
+from web.recent import Kept, Recent
+from web.seats import (
+    SEATS_AT_ONCE_MAX,
+    Event,
+    cart,
+    find_event_or_last_known,
+    map_version,
+    seats_of,
+)
+
+pages = Blueprint("events", __name__)
+
+LIST_S = 1.0
+LISTS_KEPT_MAX = 256
+SEATS_KEPT_MAX = 64
+
+_lists: Recent[Markup] = Recent(LIST_S, LISTS_KEPT_MAX)
+_seats: Recent[list[Any]] = Recent(0, SEATS_KEPT_MAX)
+
+
+@pages.get("/")
+@pages.get("/events")
+def index() -> Response:
+    """The list; with a cursor, the events behind it."""
+    search = Search.parse(request.args)
+    rows = _lists.get(search, lambda: _render_rows(search, read_page(search)))
+    response = page_or_fragment(
+        "events/index.html", "events/_rows.html", search=search, rows=rows.value, stale=rows.stale
+    )
+    return _revalidated(response, stale=rows.stale)
+
+
+def _render_rows(search: Search, page: Page) -> Markup:
+    return Markup(render_template("events/_page.html", search=search, page=page))  # noqa: S704  our own template
+
+
+@pages.get("/events/<int:event_id>")
+def show(event_id: int) -> Response:
+    """An event: its sections, or the seats of the one asked for (of all, in a small hall)."""
+    section = request.args.get("section")
+    return event_page(event_id, None if section is None else whole_number(section) or 0)
+
+
+def event_page(
+    event_id: int, section: int | None = None, status: int = 200, **refused: Any
+) -> Response:
+    """The event's page for this visitor; `refused` says why, when it answers a refused hold."""
+    kept = find_event_or_last_known(event_id)
+    event = kept.value
+    chosen = [one for one in event.sections if one.number == section]
+    if section is not None and not chosen:
+        raise Problem(404, "section_not_found", "The event has no section of this number.")
+    version = map_version()
+    seats: Kept[list[Any]] = Kept([], stale=kept.stale)
+    if event.on_sale and (chosen or event.total_seats <= SEATS_AT_ONCE_MAX):
+        seats = _seats.fresh((event_id, section), lambda: seats_of(event_id, section))
+    stale = kept.stale or seats.stale
+    holds = [] if stale else cart(event_id, caller().holder)
+    response = page_or_fragment(
+        "events/show.html",
+        "events/_map.html",
+        status,
+        event=event,
+        section=chosen[0] if chosen else None,
+        parts=_parts(event, seats.value),
+        version=version,
+        holds=holds,
+        mine={seat.id for seat in holds},
+        stale=stale,
+        **refused,
+    )
+    return _revalidated(response, stale=stale)
+
+
+def _parts(event: Event, seats: Sequence[Any]) -> list[tuple[Any, list[tuple[str, list[Any]]]]]:
+    """The seats by section and row, each in order of position."""
+    sections = {section.number: section for section in event.sections}
+    return [
+        (
+            sections[number],
+            [
+                (row, list(of_row))
+                for row, of_row in groupby(of_section, key=lambda seat: seat.row_label)
+            ],
+        )
+        for number, of_section in groupby(seats, key=lambda seat: seat.section_number)
+        if number in sections
+    ]
+
+
+def _revalidated(response: Response, *, stale: bool) -> Response:
+    """Let the browser, and nobody else, keep the page, which says who is signed in; but ask."""
+    response.cache_control.private = True
+    response.cache_control.no_cache = True
+    response.vary.add("Cookie")
+    if stale:
+        response.headers["X-From-Cache"] = "true"
+    if response.status_code == 200:
+        response.add_etag()
+        response.make_conditional(request)
+    return response

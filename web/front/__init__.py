@@ -1,0 +1,1 @@
+"""The one address: Caddy in front of web and updates."""

@@ -1,0 +1,99 @@
+"""Process: front, the reverse proxy on PORT; it tells everybody else the address."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from threading import Event
+
+import urllib3
+
+from pipeline import logs
+from pipeline.embedded import die_with_parent
+from pipeline.loop import stopping
+from pipeline.settings import Settings, settings
+
+HERE = Path(__file__).parent
+LOOPBACK_4, LOOPBACK_6 = "127.0.0.1", "::1"
+WATCH_S = 0.2
+SIGTERM = 15
+
+
+def caddy() -> str:
+    """A Caddy found on the machine, else the pinned one beside our Python."""
+    own = Path(sys.executable).with_name("caddy")
+    found = shutil.which("caddy")
+    return str(own if own.exists() else found)
+
+
+def addresses(port: int) -> list[str]:
+    """The loopback addresses on which PORT can be served. Empty: somebody else has it."""
+    usable = []
+    for family, address in ((socket.AF_INET, LOOPBACK_4), (socket.AF_INET6, LOOPBACK_6)):
+        with socket.socket(family) as one:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                one.bind((address, port))
+            except OSError:
+                continue
+            usable.append(address)
+    return usable
+
+
+def main() -> int:
+    """Serve until SIGTERM; gives the exit code."""
+    logs.configure()
+    stop = stopping()
+    now = settings()
+    bind = addresses(now.port)
+    if LOOPBACK_4 not in bind:
+        sys.stderr.write(f"Port {now.port} is in use: give another, as in `PORT=8001 make run`.\n")
+        return os.EX_CONFIG
+    making = now.data_dir / "address.new"
+    making.write_text(f"http://localhost:{now.port}\n")
+    making.rename(now.data_dir / "address")
+    process = subprocess.Popen(
+        [caddy(), "run", "--config", str(HERE / "Caddyfile"), "--adapter", "caddyfile"],
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(now.data_dir / "caddy"),
+            "XDG_DATA_HOME": str(now.data_dir / "caddy"),
+            "XDG_CONFIG_HOME": str(now.data_dir / "caddy"),
+            "FRONT_PORT": str(now.port),
+            "FRONT_BIND": " ".join(f"[{one}]" if ":" in one else one for one in bind),
+            "FRONT_ROOT": str(HERE.parent),
+            "WEB_PORT": str(now.web_port),
+            "UPDATES_PORT": str(now.updates_port),
+        },
+        start_new_session=True,
+        preexec_fn=lambda: die_with_parent(SIGTERM),  # noqa: PLW1509  one call, no locks, before exec
+    )
+    _say_when_serving(now, stop)
+    while process.poll() is None and not stop.wait(WATCH_S):
+        pass
+    if process.poll() is None:
+        process.terminate()
+        process.wait()
+        return 0
+    return process.returncode or 1
+
+
+def _say_when_serving(now: Settings, stop: Event) -> None:
+    """The one line with the address, once a page really comes."""
+    while not stop.wait(WATCH_S):
+        try:
+            answer = urllib3.request(
+                "GET", f"http://127.0.0.1:{now.port}/ready", timeout=2.0, retries=False
+            )
+        except urllib3.exceptions.HTTPError:
+            continue
+        if answer.status == 200:
+            sys.stdout.write(f"TicketBuster serves {now.public_url}\n")
+            sys.stdout.flush()
+            return
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,161 @@
+"""Take and give back seats. Only seatlock changes a seat; this asks it and says what came of it."""
+
+from collections.abc import Collection, Sequence
+from itertools import groupby
+from typing import Any
+
+from flask import Blueprint, Response, make_response, redirect, request, url_for
+
+from pipeline.seatlock import client as seatlock
+from web.accounts import caller, start_session
+from web.events import event_page
+from web.inputs import form_seat_ids, whole_number
+from web.offers import equal_seats
+from web.problems import Problem
+from web.seats import cart, find_event, named_seats, seats_of
+
+pages = Blueprint("holds", __name__)
+
+BUSY_RETRY_S = 2
+
+
+@pages.post("/events/<int:event_id>/holds")
+def take(event_id: int) -> Response:
+    """Hold the chosen seats and go on to the checkout, or show which of them are gone."""
+    find_event(event_id)
+    holder = caller().holder
+    if holder is None:
+        return _ask_for_cookie(event_id)
+    try:
+        wanted = form_seat_ids(request.form.getlist("seat"))
+    except Problem as problem:
+        return _refused(event_id, problem, [])
+    answer = lock(event_id, wanted, holder)
+    if isinstance(answer, Problem):
+        return _refused(event_id, answer, wanted)
+    return _see_other(url_for("orders.checkout", event_id=event_id))
+
+
+@pages.get("/events/<int:event_id>/holds")
+def back(event_id: int) -> Response:
+    """Somebody opens the address of a refusal again: the event is what they want."""
+    return _see_other(url_for("events.show", event_id=event_id))
+
+
+@pages.post("/events/<int:event_id>/holds/release")
+def release(event_id: int) -> Response:
+    """Give back the named seats, or all that this holder has for the event."""
+    find_event(event_id)
+    holder = caller().holder
+    named = request.form.getlist("seat")
+    unlock(event_id, form_seat_ids(named) if named else None, holder)
+    section = whole_number(request.form.get("section", ""))
+    return _see_other(url_for("events.show", event_id=event_id, section=section))
+
+
+def lock(event_id: int, wanted: Sequence[int], holder: str) -> list[seatlock.Hold] | Problem:
+    """Ask seatlock for all of the seats. A refusal is an answer, no error. Raises Problem 503."""
+    try:
+        answer = seatlock.lock(event_id, wanted, holder)
+    except seatlock.SeatlockUnreachableError as error:
+        raise busy() from error
+    return problem_of(answer) if isinstance(answer, seatlock.Refusal) else answer
+
+
+def unlock(event_id: int, seat_ids: Collection[int] | None, holder: str | None) -> list[int]:
+    """Give back those of the seats (None: all) that this holder has; answer the freed ids.
+
+    Raises Problem 503.
+    """
+    holds = [
+        (seat.id, seat.fence)
+        for seat in cart(event_id, holder)
+        if seat_ids is None or seat.id in seat_ids
+    ]
+    if holder is None or not holds:
+        return []
+    try:
+        return seatlock.unlock(holds, holder)
+    except seatlock.SeatlockUnreachableError as error:
+        raise busy() from error
+
+
+def busy() -> Problem:
+    """Nobody could check the seats just now."""
+    return Problem(
+        503,
+        "busy",
+        f"Nobody could check the seats just now. Try again in {BUSY_RETRY_S} seconds.",
+        {"Retry-After": str(BUSY_RETRY_S)},
+    )
+
+
+def problem_of(refusal: seatlock.Refusal) -> Problem:
+    """What seatlock refused, as the contract names it."""
+    ids = sorted(refusal.seat_ids)
+    match refusal.code:
+        case "event_not_found":
+            return Problem(404, "event_not_found", "There is no such event.")
+        case "invalid_seats":
+            return Problem(422, "invalid_seats", "These are no seats of this event.", seats=ids)
+        case "too_many_seats":
+            limit = seatlock.SEATS_PER_HOLD_MAX
+            detail = f"At most {limit} seats can be held at once for an event; {refusal.held} are."
+            return Problem(409, "too_many_seats", detail, held=refusal.held, limit=limit)
+        case "not_on_sale":
+            return Problem(409, "not_on_sale", "This event is not on sale.")
+        case _:
+            detail = "Somebody else has some of these seats. Nothing was held."
+            return Problem(409, "seat_unavailable", detail, unavailable=ids)
+
+
+def _refused(event_id: int, problem: Problem, wanted: Sequence[int]) -> Response:
+    """The event's page again, with what was refused, why, and what could be taken instead."""
+    if problem.status == 404:
+        raise problem
+    gone: Any = problem.members.get("unavailable", [])
+    lost = named_seats(event_id, gone) if gone else []
+    seats = named_seats(event_id, wanted) if problem.error == "seat_unavailable" else []
+    sections = {seat.section_number for seat in seats} or {
+        whole_number(request.form.get("section", ""))
+    }
+    shown = sections & {section.number for section in find_event(event_id).sections}
+    return event_page(
+        event_id,
+        shown.pop() if len(shown) == 1 else None,
+        problem.status,
+        problem=problem,
+        lost=lost,
+        offer=_offer(event_id, seats, gone),
+        wanted=set(wanted) - set(gone),
+    )
+
+
+def _offer(event_id: int, seats: Sequence[Any], gone: Collection[int]) -> list[Any]:
+    """Equal seats for all that were wanted, by section; none unless each section has enough."""
+    offered: list[Any] = []
+    for section, of_section in groupby(seats, key=lambda seat: seat.section_number):
+        wanted = {seat.id for seat in of_section}
+        if wanted.isdisjoint(gone):
+            offered += [seat for seat in seats if seat.id in wanted]
+            continue
+        equal = equal_seats(seats_of(event_id, section), wanted, gone)
+        if not equal:
+            return []
+        offered += equal
+    return offered
+
+
+def _ask_for_cookie(event_id: int) -> Response:
+    """Give the visitor a session and have the form sent again; once, then say what is missing."""
+    if request.args.get("cookie") == "1":
+        problem = Problem(422, "session_needed", "A hold needs a cookie. Nothing was held.")
+        return _refused(event_id, problem, [])
+    again = url_for("holds.take", event_id=event_id, cookie=1)
+    response = make_response(redirect(again, 307))
+    start_session(response)
+    return response
+
+
+def _see_other(address: str) -> Response:
+    return make_response(redirect(address, 303))

@@ -1,0 +1,153 @@
+"""The order: its summary and payment, the order itself, the list of a buyer's orders."""
+
+import secrets
+from decimal import Decimal, InvalidOperation
+from uuid import UUID
+
+from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+
+from pipeline import orders as purchases
+from pipeline.orders import Answer, Wish
+from pipeline.payments import Payment, valid_card
+from web.accounts import caller, signed_in
+from web.bought import Order, find_order, orders_of
+from web.fragments import page_or_fragment
+from web.inputs import event_id as checked
+from web.inputs import form_seat_ids, whole_number
+from web.keys import checked_key, refusal_of
+from web.problems import Problem
+from web.seats import cart, find_event, named_seats
+
+pages = Blueprint("orders", __name__)
+
+ORDERS_SHOWN_MAX = 100
+
+
+@pages.get("/events/<int:event_id>/checkout")
+def checkout(event_id: int) -> Response:
+    """What is about to be bought, until when it is held, and the form that pays for it."""
+    return _checkout(event_id)
+
+
+@pages.post("/orders")
+def create() -> Response:
+    """Buy what the form showed; on to the order, or the form again with what went wrong."""
+    buyer = signed_in().account
+    form = request.form
+    event_id = checked(whole_number(form.get("event_id", "")))
+    find_event(event_id)
+    key = checked_key(request.headers.get("Idempotency-Key") or form.get("idempotency_key"))
+    try:
+        wish = Wish(
+            event_id,
+            form_seat_ids(form.getlist("seat")),
+            _payment(form.get("card_number", "")),
+            _total(form.get("total", "")),
+            held=True,
+        )
+    except Problem as problem:
+        return _checkout(event_id, problem)
+    answer = purchases.buy(str(buyer), key, wish)
+    return _answered(event_id, str(buyer), key, answer)
+
+
+def _answered(event_id: int, buyer: str, key: str, answer: Answer) -> Response:
+    if answer.status == 201:
+        return _see_other(url_for("orders.show", order_uuid=answer.body["order_uuid"]))
+    if answer.body["error"] == "in_progress":
+        return _see_other(url_for("purchases.show", key=key))
+    if answer.body["error"] == "idempotency_key_reused":
+        # Back, another card, Pay: what the first tap bought is what they need to see.
+        bought = purchases.bought_with(buyer, key)
+        if bought is not None:
+            return _see_other(url_for("orders.show", order_uuid=bought))
+    return _checkout(event_id, refusal_of(answer))
+
+
+def _checkout(event_id: int, problem: Problem | None = None) -> Response:
+    event = find_event(event_id)
+    holds = cart(event_id, caller().holder)
+    gone = problem.members.get("unavailable") if problem else None
+    page = render_template(
+        "orders/checkout.html",
+        event=event,
+        holds=holds,
+        total=sum((seat.price for seat in holds), Decimal(0)),
+        key=secrets.token_urlsafe(18),
+        problem=problem,
+        lost=named_seats(event_id, gone) if isinstance(gone, list) and gone else [],
+    )
+    response = make_response(page, problem.status if problem else 200)
+    # A kept page would carry a key that has been used, and seats that are no longer held.
+    response.cache_control.no_store = True
+    if problem:
+        response.headers.update(problem.headers)
+    return response
+
+
+@pages.get("/orders")
+def index() -> Response:
+    """The buyer's orders, the newest first."""
+    orders = orders_of(str(signed_in().account), ORDERS_SHOWN_MAX)
+    return _private(make_response(render_template("orders/index.html", orders=orders)))
+
+
+@pages.get("/orders/<uuid:order_uuid>")
+def show(order_uuid: UUID) -> Response:
+    """The order as it is now; while something is to come, pushed, polled, or refreshed."""
+    order = find_order(order_uuid, str(signed_in().account))
+    return _private(page_or_fragment("orders/show.html", "orders/_order.html", order=order))
+
+
+@pages.get("/orders/<uuid:order_uuid>/cancel")
+def ask(order_uuid: UUID) -> Response:
+    """A clear question before the order is called off."""
+    order = find_order(order_uuid, str(signed_in().account))
+    return _private(make_response(render_template("orders/cancel.html", order=order)))
+
+
+@pages.post("/orders/<uuid:order_uuid>/cancel")
+def cancel(order_uuid: UUID) -> Response:
+    """Call the order off; asked twice, the same answer."""
+    call_off(order_uuid, str(signed_in().account))
+    return _see_other(url_for("orders.show", order_uuid=order_uuid))
+
+
+def call_off(order_uuid: UUID, buyer: str) -> Order:
+    """Cancel the order if it may be; gives it as it then is. Raises Problem 404 and 409."""
+    purchases.cancel(order_uuid, buyer)
+    order = find_order(order_uuid, buyer)
+    if order.status != "CANCELLED":
+        raise Problem(409, "not_cancellable", "Only a completed order, before its event starts.")
+    return order
+
+
+def _payment(card_number: str) -> Payment | None:
+    """The card, or None where none was given (free seats need none). Raises Problem 422."""
+    if not card_number.strip():
+        return None
+    card = valid_card(card_number)
+    if card is None:
+        raise Problem(422, "invalid_payment", "This is no card number.")
+    return Payment(card_number=card)
+
+
+def _total(text: str) -> Decimal:
+    try:
+        total = Decimal(text)
+    except InvalidOperation as error:
+        raise Problem(422, "invalid_total", "total must be a decimal number.") from error
+    if not total.is_finite():
+        raise Problem(422, "invalid_total", "total must be a decimal number.")
+    return total
+
+
+def _private(response: Response) -> Response:
+    response.cache_control.private = True
+    response.cache_control.no_cache = True
+    response.vary.add("Cookie")
+    return response
+
+
+def _see_other(address: str) -> Response:
+    return make_response(redirect(address, 303))

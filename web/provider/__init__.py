@@ -1,0 +1,89 @@
+"""The embedded OpenID provider: local mode signs people in with nothing to install."""
+
+import os
+from typing import Any
+
+from authlib.integrations.flask_oauth2 import AuthorizationServer
+from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc7636 import CodeChallenge
+from flask import Blueprint, Flask, Response, jsonify, make_response, render_template, request
+
+from pipeline.settings import settings
+from web.problems import Problem
+from web.provider import grants, keys, users
+
+pages = Blueprint("provider", __name__)
+
+
+def register(app: Flask) -> None:
+    """Add the provider's addresses to the app."""
+    if settings().public_url.startswith("http:"):
+        # Authlib refuses plain http otherwise; local mode is on loopback.
+        os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"
+    app.config["OAUTH2_ACCESS_TOKEN_GENERATOR"] = grants.access_token
+    server = AuthorizationServer(
+        app, query_client=grants.find_client, save_token=lambda _token, _request: None
+    )
+    server.register_grant(
+        grants.CodeGrant, [CodeChallenge(required=True), grants.IdToken(require_nonce=True)]
+    )
+    app.extensions["provider"] = server
+    app.register_blueprint(pages)
+
+
+def _server() -> Any:
+    from flask import current_app  # noqa: PLC0415
+
+    return current_app.extensions["provider"]
+
+
+@pages.get("/.well-known/openid-configuration")
+def configuration() -> Response:
+    """Where everything is."""
+    issuer = settings().public_url
+    return jsonify(
+        issuer=issuer,
+        authorization_endpoint=f"{issuer}/provider/authorize",
+        token_endpoint=f"{issuer}/provider/token",
+        jwks_uri=f"{issuer}/provider/jwks",
+        response_types_supported=["code"],
+        grant_types_supported=["authorization_code"],
+        subject_types_supported=["public"],
+        id_token_signing_alg_values_supported=["RS256"],
+        scopes_supported=["openid", "profile", "email"],
+        code_challenge_methods_supported=["S256"],
+        token_endpoint_auth_methods_supported=["client_secret_basic", "client_secret_post"],
+    )
+
+
+@pages.route("/provider/authorize", methods=["GET", "POST"])
+def authorize() -> Response:
+    """Who are you? A right answer goes back to the client with a code."""
+    server = _server()
+    try:
+        server.get_consent_grant(end_user=None)
+    except OAuth2Error as error:
+        raise Problem(400, "bad_request", str(error.description or error.error)) from error
+    email = request.form.get("email", "")
+    user = None
+    if request.method == "POST":
+        user = users.with_password(email, request.form.get("password", ""))
+        if user is not None:
+            return make_response(server.create_authorization_response(grant_user=user))
+    wrong = request.method == "POST"
+    page = render_template("accounts/sign_in.html", wrong=wrong, email=email)
+    response = make_response(page, 401 if wrong else 200)
+    response.cache_control.no_store = True
+    return response
+
+
+@pages.post("/provider/token")
+def token() -> Response:
+    """A code for tokens."""
+    return make_response(_server().create_token_response())
+
+
+@pages.get("/provider/jwks")
+def jwks() -> Response:
+    """The keys that verify our tokens."""
+    return jsonify(keys.public())

@@ -1,0 +1,99 @@
+"""People whom the embedded provider knows: the demo accounts, and buyers made for load tests."""
+
+from dataclasses import dataclass
+from functools import cache
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerifyMismatchError
+
+from pipeline.connections import pool
+from sql import Row, read, write
+
+PASSWORD = "demo"  # noqa: S105  public on purpose: local mode is for trying things
+DEMO = (
+    ("ana@example.com", "Ana", ()),
+    ("bruno@example.com", "Bruno", ()),
+    ("carla@example.com", "Carla", ()),
+    ("olga@example.com", "Olga", ("organiser",)),
+    ("pedro@example.com", "Pedro", ("steward",)),
+    ("oscar@example.com", "Oscar", ("operator",)),
+)
+LETTERS_MAX = 200
+
+
+@dataclass(frozen=True)
+class User:
+    """Somebody who may sign in."""
+
+    sub: str
+    email: str
+    name: str
+    roles: tuple[str, ...]
+
+    def get_user_id(self) -> str:
+        """Authlib's name for the subject."""
+        return self.sub
+
+
+@cache
+def _hasher() -> PasswordHasher:
+    return PasswordHasher()
+
+
+@cache
+def _nobodys_hash() -> str:
+    return _hasher().hash("nobody has this password")
+
+
+def with_password(email: str, password: str) -> User | None:
+    """Whoever has this address and password. An unknown address takes as long as a known one."""
+    with pool("web").connection() as connection:
+        rows = read(connection, "accounts.user_by_email", email=email[:LETTERS_MAX])
+    known = rows[0].password_hash if rows and rows[0].password_hash else None
+    try:
+        _hasher().verify(known or _nobodys_hash(), password[:LETTERS_MAX])
+    except VerifyMismatchError:
+        return None
+    return _user(rows[0]) if known else None
+
+
+def with_email(email: str) -> User | None:
+    """Whoever has this address."""
+    with pool("web").connection() as connection:
+        rows = read(connection, "accounts.user_by_email", email=email[:LETTERS_MAX])
+    return _user(rows[0]) if rows else None
+
+
+def with_sub(sub: str) -> User | None:
+    """Whoever has this subject."""
+    with pool("web").connection() as connection:
+        rows = read(connection, "accounts.user", sub=sub)
+    return _user(rows[0]) if rows else None
+
+
+def add_demo() -> None:
+    """The demo accounts, each under a subject that never changes."""
+    with pool("web").connection() as connection:
+        for number, (email, name, roles) in enumerate(DEMO, 1):
+            if read(connection, "accounts.user_by_email", email=email):
+                continue
+            write(
+                connection,
+                "accounts.add_user",
+                sub=f"00000000-0000-4000-8000-{number:012d}",
+                email=email,
+                name=name,
+                password_hash=_hasher().hash(PASSWORD),
+                roles=["buyer", *roles],
+            )
+
+
+def load_buyers(count: int) -> list[User]:
+    """So many buyers without a password, made where they are missing."""
+    with pool("web").connection() as connection:
+        write(connection, "accounts.add_load_buyers", count=count)
+        return [_user(row) for row in read(connection, "accounts.load_buyers", count=count)]
+
+
+def _user(row: Row) -> User:
+    return User(row.sub, row.email, row.name, tuple(row.roles))

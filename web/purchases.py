@@ -1,0 +1,29 @@
+"""What became of a purchase: running, refused and why, or on to its order."""
+
+from flask import Blueprint, Response, make_response, redirect, render_template, url_for
+
+from pipeline import orders as purchases
+from web.accounts import signed_in
+from web.keys import checked_key, refusal_of
+from web.problems import Problem
+
+pages = Blueprint("purchases", __name__)
+
+
+@pages.get("/purchases/<key>")
+def show(key: str) -> Response:
+    """The purchase of this key, if it is the caller's; refreshes itself while it runs."""
+    purchase = purchases.find(str(signed_in().account), checked_key(key))
+    if purchase is None:
+        raise Problem(404, "not_found", "There is no such purchase, or it is not yours.")
+    if purchase.answer and purchase.answer.status == 201:
+        order_uuid = purchase.answer.body["order_uuid"]
+        return make_response(redirect(url_for("orders.show", order_uuid=order_uuid), 303))
+    page = render_template(
+        "purchases/show.html",
+        purchase=purchase,
+        problem=refusal_of(purchase.answer) if purchase.answer else None,
+    )
+    response = make_response(page)
+    response.cache_control.no_store = True
+    return response

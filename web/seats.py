@@ -1,0 +1,175 @@
+"""An event with its sections and seats, read for pages and API alike, and put for machines."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from decimal import Decimal
+from threading import Lock
+from time import monotonic
+from typing import Any
+
+from redis import RedisError
+
+from pipeline.connections import pool, redis_client
+from pipeline.messages import UPDATES_STREAM
+from sql import read
+from web.inputs import event_id as checked
+from web.problems import Problem
+from web.recent import EVERY, Kept, Recent
+from web.words import rfc3339
+
+COUNTS_S = 1.0
+EVENTS_KEPT_MAX = 256
+VERSION_S = 0.25
+REDIS_RETRY_S = 5.0
+SEATS_AT_ONCE_MAX = 600
+"""A hall of up to so many seats is shown whole, without choosing a section first."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """An event's facts and counted sections, at most a second old. Nothing is about a buyer."""
+
+    facts: Any
+    sections: list[Any]
+
+    @property
+    def total_seats(self) -> int:
+        return sum(section.total_seats for section in self.sections)
+
+    @property
+    def available_seats(self) -> int:
+        """What can be taken now: nothing, where nothing is on sale."""
+        return sum(map(self.free, self.sections))
+
+    @property
+    def price_from(self) -> Decimal | None:
+        return min((section.price for section in self.sections), default=None)
+
+    def free(self, section: Any) -> int:
+        """How many seats of the section can be taken now."""
+        return int(section.takeable) if self.facts.on_sale else 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.facts, name)
+
+
+_events: Recent[Event] = Recent(COUNTS_S, EVENTS_KEPT_MAX)
+
+
+def find_event(event_id: int) -> Event:
+    """The event with its counts. Raises Problem 404."""
+    return find_event_or_last_known(event_id).value
+
+
+def find_event_or_last_known(event_id: int) -> Kept[Event]:
+    """The same, and whether it is only what was last known, because Postgres does not answer."""
+    return _events.get(checked(event_id), lambda: _read_event(event_id))
+
+
+def _read_event(event_id: int) -> Event:
+    with pool("web").connection() as connection:
+        facts = read(connection, "events.one", event_id=event_id)
+        if not facts:
+            raise Problem(404, "event_not_found", "There is no such event.")
+        return Event(facts[0], read(connection, "events.sections", event_id=event_id))
+
+
+def seats_of(event_id: int, section: int | None = None) -> list[Any]:
+    """The seats of the event or of one section, in order, as everybody sees them."""
+    with pool("web").connection() as connection:
+        return read(connection, "events.seats", event_id=event_id, section=section)
+
+
+def named_seats(event_id: int, seat_ids: Collection[int]) -> list[Any]:
+    """The seats with these ids. Raises Problem 422 that names those which are not the event's."""
+    with pool("web").connection() as connection:
+        seats = read(connection, "events.named_seats", event_id=event_id, seat_ids=list(seat_ids))
+    foreign = set(seat_ids) - {seat.id for seat in seats}
+    if foreign:
+        raise Problem(
+            422, "invalid_seats", "These are no seats of this event.", seats=sorted(foreign)
+        )
+    return seats
+
+
+def cart(event_id: int, holder: str | None) -> list[Any]:
+    """The seats that this holder has now for the event."""
+    if holder is None:
+        return []
+    with pool("web").connection() as connection:
+        return read(connection, "holds.cart", event_id=event_id, holder=holder)
+
+
+class _Version:
+    """Where the stream of updates stood a moment ago, as an entry's id; `0` while nobody knows.
+
+    An older id does no harm: what changed since is told again. So nobody waits for a Redis that
+    does not answer but the one who asks it, and that only now and then.
+    """
+
+    def __init__(self) -> None:
+        self._asking = Lock()
+        self._ask_at = float("-inf")
+        self._id = "0"
+
+    def now(self) -> str:
+        if monotonic() < self._ask_at or not self._asking.acquire(blocking=False):
+            return self._id
+        try:
+            newest = redis_client().xrevrange(UPDATES_STREAM, count=1)
+            self._id = str(newest[0][0]) if newest else "0"
+            self._ask_at = monotonic() + VERSION_S
+        except RedisError:
+            self._id, self._ask_at = "0", monotonic() + REDIS_RETRY_S
+        finally:
+            self._asking.release()
+        return self._id
+
+    def clear(self) -> None:
+        self._ask_at = float("-inf")
+
+
+_version = _Version()
+EVERY.append(_version)
+
+
+def map_version() -> str:
+    """Where the updates stand. Read before the rows: what changes meanwhile is told later."""
+    return _version.now()
+
+
+def event_json(event: Any) -> dict[str, Any]:
+    """An event for machines."""
+    return {
+        "id": event.id,
+        "title": event.title,
+        "description": event.description,
+        "category": event.category,
+        "venue": event.venue,
+        "time_zone": event.time_zone,
+        "starts_at": rfc3339(event.starts_at),
+        "ends_at": rfc3339(event.ends_at),
+        "sales_end_at": rfc3339(event.sales_end_at),
+        "status": event.status,
+        "on_sale": event.on_sale,
+        "price_from": None if event.price_from is None else str(event.price_from),
+        "currency": event.currency,
+        "total_seats": event.total_seats,
+        "available_seats": event.available_seats,
+        "image_url": None,
+    }
+
+
+def seat_json(seat: Any) -> dict[str, Any]:
+    """A seat for machines. Who holds it is nobody's business."""
+    return {
+        "id": seat.id,
+        "section": seat.section,
+        "section_number": seat.section_number,
+        "row": seat.row_label,
+        "number": seat.number,
+        "position": seat.position,
+        "accessible": seat.accessible,
+        "price": str(seat.price),
+        "status": seat.status,
+    }

@@ -1,0 +1,1 @@
+"""Process: updates, which pushes what happened to the open pages."""

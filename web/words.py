@@ -1,0 +1,283 @@
+"""How things are said to people, in Spanish: money, times at the venue, seats, refusals."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from itertools import groupby
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import Flask
+
+NO_BREAK = "\N{NO-BREAK SPACE}"
+EN_DASH = "\N{EN DASH}"
+RANGE = f"{EN_DASH}\N{WORD JOINER}"
+"""A dash that no line ends behind."""
+
+SIGNS = {
+    "PEN": "S/",
+    "USD": "US$",
+    "EUR": "€",
+    "MXN": "MX$",
+    "CLP": "CLP$",
+    "COP": "COP$",
+    "ARS": "AR$",
+    "BOB": "Bs",
+}
+DECIMALS = {"CLP": 0, "PYG": 0, "JPY": 0, "KRW": 0}
+"""Currencies with other decimals than two."""
+
+WEEKDAYS = ("lun", "mar", "mié", "jue", "vie", "sáb", "dom")
+WHOLE_WEEKDAYS = ("lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo")
+MONTHS = ("ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "set", "oct", "nov", "dic")
+
+CATEGORIES = {
+    "CONCERT": "Concierto",
+    "THEATER": "Teatro",
+    "SPORTS": "Deporte",
+    "FESTIVAL": "Festival",
+    "CONFERENCE": "Charla",
+    "OTHER": "Otros",
+}
+
+REFUSALS: dict[str, tuple[str, str]] = {
+    "bad_request": (
+        "No se entiende",
+        "Lo que llegó no se puede leer. Vuelve atrás y prueba otra vez.",
+    ),
+    "unauthenticated": (
+        "Falta tu sesión",
+        "Tu sesión terminó. Inicia sesión y sigue donde estabas.",
+    ),
+    "forbidden": ("No es para tu cuenta", "Esta página pide un permiso que tu cuenta no tiene."),
+    "not_found": ("No está aquí", "Esta página no existe, o no es tuya."),
+    "event_not_found": (
+        "Ese evento no está",
+        "No hay ningún evento en esta dirección. Mira la cartelera.",
+    ),
+    "section_not_found": (
+        "Ese sector no está",
+        "El evento no tiene un sector con ese número. Mira el plano.",
+    ),
+    "method_not_allowed": ("Así no se puede", "Esta dirección no acepta lo que se le pidió."),
+    "too_large": ("Demasiado largo", "Lo que llegó es más grande de lo que aceptamos."),
+    "unsupported_type": ("No se entiende", "Lo que llegó no tiene la forma esperada."),
+    "invalid_parameter": (
+        "La dirección no cuadra",
+        "Algo en la dirección no tiene sentido. Empieza desde la cartelera.",
+    ),
+    "invalid_seats": (
+        "Revisa los asientos",
+        "Alguno de esos asientos no es de este evento. Elige otra vez en el plano.",
+    ),
+    "session_needed": (
+        "Hace falta una cookie",
+        "Para apartar asientos hace falta una cookie. Permítela y prueba otra vez.",
+    ),
+    "seat_unavailable": (
+        "Ya no está libre",
+        "Alguien se llevó uno de esos asientos. No se reservó ni se cobró nada.",
+    ),
+    "too_many_seats": ("Son demasiados", "Puedes tener hasta 10 asientos a la vez en un evento."),
+    "not_on_sale": ("No está a la venta", "La venta de este evento está cerrada."),
+    "sold_out": ("Agotado", "Si alguien suelta un asiento, aparece aquí al instante."),
+    "hold_expired": (
+        "Se acabó el tiempo",
+        "Soltamos tus asientos. Elige otra vez: no se cobró nada.",
+    ),
+    "price_changed": (
+        "El precio cambió",
+        "El total que viste ya no vale. No se cobró nada: revísalo y confirma.",
+    ),
+    "invalid_payment": (
+        "Falta la tarjeta",
+        "Escribe el número de una tarjeta. No se cobró nada.",
+    ),
+    "invalid_total": ("Vuelve a la compra", "El formulario llegó incompleto. No se cobró nada."),
+    "idempotency_key_needed": (
+        "Vuelve a la compra",
+        "El formulario llegó incompleto. No se cobró nada.",
+    ),
+    "payment_declined": ("El banco dijo no", "Tus asientos siguen tuyos. Prueba otra tarjeta."),
+    "insufficient_funds": (
+        "Sin fondos",
+        "El banco dice que no alcanza. Tus asientos siguen tuyos: prueba otra tarjeta.",
+    ),
+    "in_progress": (
+        "Sigue en marcha",
+        "Tu compra todavía se está haciendo. Espera un momento y mira otra vez.",
+    ),
+    "not_cancellable": ("Ya no se puede anular", "La compra ya no se puede anular."),
+    "idempotency_key_reused": (
+        "Compra repetida",
+        "Ese formulario ya se usó para otra compra. Empieza de nuevo.",
+    ),
+    "too_many_requests": ("Vas muy rápido", "Espera un momento y prueba otra vez."),
+    "busy": (
+        "Ahora no podemos",
+        "No se reservó ni se cobró nada. Prueba otra vez en unos segundos.",
+    ),
+    "internal_error": (
+        "Algo falló aquí",
+        "El fallo es nuestro y ya quedó anotado. Prueba otra vez.",
+    ),
+}
+
+
+STATUSES = {
+    "PENDING": "Pagada",
+    "PROCESSING": "Dibujando",
+    "COMPLETED": "Lista",
+    "FAILED": "No pudo ser",
+    "CANCELLED": "Anulada",
+}
+REASONS = {
+    "payment_declined": "El banco no dejó cobrar.",
+    "not_finished_in_time": "No logramos dibujar tus entradas a tiempo.",
+}
+
+
+def status(code: str) -> str:
+    """An order's state, in a word."""
+    return STATUSES[code]
+
+
+def reason(code: str) -> str:
+    """Why an order failed, in a sentence."""
+    return REASONS.get(code, "El fallo es nuestro.")
+
+
+def money(amount: Decimal | str | None, currency: str, *, short: bool = False) -> str:
+    """An amount with its currency's sign and decimals, `S/ 1,556.20`; `short` drops empty ones."""
+    if amount is None:
+        return ""
+    places = DECIMALS.get(currency, 2)
+    rounded = Decimal(amount).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    text = f"{rounded:,f}"
+    if short and places and rounded == rounded.to_integral_value():
+        text = text[: -places - 1]
+    return f"{SIGNS.get(currency, currency)}{NO_BREAK}{text}"
+
+
+def when(moment: datetime, time_zone: str) -> str:
+    """Day and time at the venue: `sáb 14 mar · 20:30`, with the year unless it is this one."""
+    return f"{day(moment, time_zone)} · {clock(moment, time_zone)}"
+
+
+def day(moment: datetime, time_zone: str) -> str:
+    """The day at the venue: `sáb 14 mar`, with the year unless it is this one."""
+    there = moment.astimezone(ZoneInfo(time_zone))
+    text = f"{WEEKDAYS[there.weekday()]} {there.day} {MONTHS[there.month - 1]}"
+    this_year = datetime.now(UTC).astimezone(ZoneInfo(time_zone)).year
+    return (text if there.year == this_year else f"{text} {there.year}").replace(" ", NO_BREAK)
+
+
+def clock(moment: datetime, time_zone: str, *, seconds: bool = False) -> str:
+    """The time of day at the venue: `20:30`."""
+    return moment.astimezone(ZoneInfo(time_zone)).strftime("%H:%M:%S" if seconds else "%H:%M")
+
+
+def there(moment: datetime, time_zone: str) -> dict[str, str]:
+    """Parts of a venue's date for a page that sets them in different sizes."""
+    local = moment.astimezone(ZoneInfo(time_zone))
+    return {
+        "day": str(local.day),
+        "month": MONTHS[local.month - 1],
+        "weekday": WHOLE_WEEKDAYS[local.weekday()],
+    }
+
+
+def rfc3339(moment: datetime) -> str:
+    """A time for machines, in UTC: `2027-03-15T01:30:00Z`."""
+    text = moment.astimezone(UTC).isoformat(
+        timespec="milliseconds" if moment.microsecond else "seconds"
+    )
+    return text.replace("+00:00", "Z")
+
+
+def whole(number: int) -> str:
+    """A count with its thousands set apart."""
+    return f"{number:,}"
+
+
+def headline(text: str) -> str:
+    """A title for a headline: a dash stays with the word before it."""
+    return text.replace(f" {EN_DASH} ", f"{NO_BREAK}{EN_DASH} ")
+
+
+def seat_ranges(seats: Iterable[Any]) -> str:
+    """Seats by section and row, neighbours as a range. Takes rows and JSON objects alike."""
+    ordered = sorted(map(_named, seats), key=lambda seat: seat[:2])
+    parts = []
+    for (_, section), of_section in groupby(ordered, key=lambda seat: (seat[0], seat[2])):
+        rows = [
+            f"{row}{NO_BREAK}{_numbers(list(of_row))}"
+            for row, of_row in groupby(of_section, key=lambda seat: seat[3])
+        ]
+        parts.append(f"{section} · {' · '.join(rows)}")
+    return "; ".join(parts)
+
+
+def seat_name(seat: Any) -> str:
+    """A seat's short name, row and number: `F 9`."""
+    _, _, _, row, number = _named(seat)
+    return f"{row}{NO_BREAK}{number}"
+
+
+def refusal(problem: Any) -> tuple[str, str]:
+    """Title and sentence for a refusal, by its code; an unknown code says what the status means."""
+    fallback = (
+        "internal_error"
+        if problem.status >= 500
+        else "not_found"
+        if problem.status == 404
+        else "bad_request"
+    )
+    return REFUSALS.get(problem.error, REFUSALS[fallback])
+
+
+def register(app: Flask) -> None:
+    """Give the templates these filters and tables."""
+    words = (
+        money,
+        when,
+        day,
+        clock,
+        there,
+        rfc3339,
+        whole,
+        headline,
+        seat_ranges,
+        seat_name,
+        refusal,
+        status,
+        reason,
+    )
+    app.jinja_env.filters.update({word.__name__: word for word in words})
+    app.jinja_env.globals["categories"] = CATEGORIES
+
+
+def _named(seat: Any) -> tuple[int, int, str, str, str]:
+    """A seat as (section's number, position, section, row, number)."""
+    if isinstance(seat, Mapping):
+        return (
+            seat["section_number"],
+            seat["position"],
+            seat["section"],
+            seat["row"],
+            str(seat["number"]),
+        )
+    return seat.section_number, seat.position, seat.section, seat.row_label, str(seat.number)
+
+
+def _numbers(row: list[tuple[int, int, str, str, str]]) -> str:
+    """Numbers of one row's seats; neighbours by position stand as a range."""
+    runs: list[list[tuple[int, str]]] = []
+    for _, position, _, _, number in row:
+        if runs and runs[-1][-1][0] == position - 1:
+            runs[-1].append((position, number))
+        else:
+            runs.append([(position, number)])
+    return ", ".join(
+        run[0][1] if len(run) == 1 else f"{run[0][1]}{RANGE}{run[-1][1]}" for run in runs
+    ).replace(" ", NO_BREAK)
