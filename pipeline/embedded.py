@@ -1,13 +1,11 @@
 """The embedded Postgres and Valkey: how each is found, started, cleared and stopped."""
 
-import ctypes
 import importlib.util
 import os
 import pwd
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -18,6 +16,7 @@ import psycopg
 import redis
 
 from pipeline.settings import Settings
+from pipeline.signals import die_with_parent
 
 STARTED_S_MAX = 60.0
 STOPPED_S_MAX = 10.0
@@ -31,17 +30,10 @@ POSTGRES_OPTIONS = {
 }
 CLIENT_ENVIRONMENT = {"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"}
 LOG_BYTES_MAX = 10_000_000
-PR_SET_PDEATHSIG = 1
 
 
 class LocalServiceError(Exception):
     """A local server cannot run; the text is one sentence that says what to do."""
-
-
-def die_with_parent(number: int) -> None:
-    """In a child between fork and exec: get this signal when the parent is gone (Linux only)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
 
 
 def _package(name: str, binary: str) -> Path:

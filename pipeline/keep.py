@@ -15,8 +15,7 @@ from time import monotonic
 
 import psutil
 
-from pipeline.embedded import die_with_parent
-from pipeline.loop import stopping
+from pipeline.signals import die_with_parent, stopping
 
 PAUSES_S = (1.0, 2.0, 4.0)
 CRASHES_MAX = 5

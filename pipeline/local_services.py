@@ -17,8 +17,8 @@ from pipeline.embedded import (
     wait_for_postgres,
     wait_for_redis,
 )
-from pipeline.loop import stopping
 from pipeline.settings import Settings, settings
+from pipeline.signals import stopping
 
 WATCH_S = 0.2
 

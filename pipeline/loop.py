@@ -1,15 +1,14 @@
 """The one loop of all processes: run a bounded batch, sleep when there was nothing, end on SIGTERM."""
 
 import logging
-import signal
 from collections.abc import Callable
-from threading import Event
 
 import redis
 from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 
 from pipeline import logs
+from pipeline.signals import stopping
 
 log = logging.getLogger(__name__)
 
@@ -19,14 +18,6 @@ SAY_EVERY = 5
 
 AWAY = (OperationalError, PoolTimeout, redis.ConnectionError, redis.TimeoutError, OSError)
 """What says that a server is away: it comes back by itself, so one line is enough."""
-
-
-def stopping() -> Event:
-    """An event that is set by SIGTERM or SIGINT."""
-    event = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: event.set())
-    return event
 
 
 def run(run_once: Callable[[], int], idle_s: float) -> None:

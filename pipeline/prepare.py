@@ -16,9 +16,11 @@ from time import monotonic, sleep
 
 import psutil
 
+from pipeline import signing
 from pipeline.embedded import LocalServiceError, wait_for_postgres, wait_for_redis
 from pipeline.local_services import postgres
 from pipeline.settings import file_values, settings
+from sql.__main__ import MigrationError, load_demo, migrate
 
 ROOT = Path(__file__).parent.parent
 PORTS = ("WEB_PORT", "UPDATES_PORT", "SEATLOCK_PORT", "BANK_PORT", "POSTGRES_PORT", "REDIS_PORT")
@@ -119,19 +121,21 @@ def prepare(data_dir: Path) -> None:
             if not now.embedded_redis:
                 wait_for_redis(now.redis_url, seconds=OUTSIDE_S_MAX)
             step(3, "schema")
-            _run("sql", "migrate")
+            for name in migrate(now.database_url):
+                _say(f"  applied {name}")
             if now.local_mode:
                 step(4, "demo season and demo accounts")
-                _run("sql", "demo")
+                if load_demo(now.database_url):
+                    _say("  loaded, with dates that count from today")
                 _run("web.provider", "prepare")
             step(5, "keys that sign the tickets")
-            _run("pipeline.signing")
-    except LocalServiceError as error:
+            signing.ensure(Path(now.ticket_keys))
+    except (LocalServiceError, MigrationError) as error:
         raise PrepareError(str(error)) from error
 
 
 def _run(module: str, *arguments: str) -> None:
-    """A step of its own: `prepare` need not know what it imports."""
+    """A step that is web's: nothing here may import it."""
     done = subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT, check=False)
     if done.returncode:
         raise PrepareError(f"`python -m {module}` did not succeed; its lines above say why.")

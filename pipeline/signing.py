@@ -127,7 +127,3 @@ def ensure(path: Path) -> None:
     with suppress(FileExistsError):
         os.link(making, path)
     making.unlink()
-
-
-if __name__ == "__main__":
-    ensure(Path(settings().ticket_keys))

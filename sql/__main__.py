@@ -59,21 +59,12 @@ def load_demo(database_url: str, script: Path = HERE / "demo_data.sql") -> bool:
     return True
 
 
-def main(command: str) -> None:
-    """Raises MigrationError."""
-    # Here and not above: sql itself needs nothing of ours, only its command line does.
-    from pipeline.settings import settings  # noqa: PLC0415
-
-    if command == "demo":
-        loaded = load_demo(settings().database_url)
-        sys.stdout.write("  demo season loaded\n" if loaded else "  events are there already\n")
-        return
-    for name in migrate(settings().database_url):
-        sys.stdout.write(f"  applied {name}\n")
-
-
 if __name__ == "__main__":
+    # Here and not above: sql itself needs nothing of ours, only its command line does.
+    from pipeline.settings import settings
+
     try:
-        main(sys.argv[1] if len(sys.argv) > 1 else "migrate")
+        for name in migrate(settings().database_url):
+            sys.stdout.write(f"applied {name}\n")
     except MigrationError as error:
         sys.exit(str(error))

@@ -12,10 +12,15 @@ import urllib3
 from flask import Flask
 from flask.testing import FlaskClient
 
-from pipeline.connections import pool, redis_client
+from pipeline import signing
+from pipeline.connections import Role, pool, redis_client
+from pipeline.seatlock.server import serve
 from pipeline.settings import settings
 from sql.__main__ import migrate
 from tests.services import services
+from web.app import create_app
+from web.provider import keys as provider_keys
+from web.provider import users
 
 BANK_S_MAX = 15.0
 
@@ -25,19 +30,19 @@ def data_dir() -> Iterator[Path]:
     """Postgres and Redis with the schema, and everything else that `make setup` makes but events."""
     with services() as folder:
         migrate(settings().database_url)
-        for module in (("web.provider", "prepare"), ("pipeline.signing",)):
-            subprocess.run([sys.executable, "-m", *module], check=True)
+        signing.ensure(Path(settings().ticket_keys))
+        provider_keys.ensure()
+        users.add_demo()
         yield folder
-        for role in ("web", "pipeline", "seatlock"):
-            pool(role).close()  # type: ignore[arg-type]
+        roles: tuple[Role, ...] = ("web", "pipeline", "seatlock")
+        for role in roles:
+            pool(role).close()
         redis_client().close()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _seatlock(data_dir: Path) -> Iterator[None]:
     """The gRPC service, over a real socket."""
-    from pipeline.seatlock.server import serve
-
     server = serve(settings().seatlock_url)
     yield
     server.stop(1).wait()
@@ -63,8 +68,6 @@ def bank(data_dir: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def app(data_dir: Path) -> Flask:
     """The app that `web` serves."""
-    from web.app import create_app
-
     app = create_app()
     app.testing = True
     return app

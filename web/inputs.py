@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from flask import request
-from pipeline.seatlock.client import SEATS_PER_HOLD_MAX
 from werkzeug.exceptions import BadRequest
 
+from pipeline.seatlock.client import SEATS_PER_HOLD_MAX
 from web.problems import Problem
 
 ID_MAX = 2**63 - 1

@@ -2,9 +2,9 @@
 
 from pipeline import logs
 from pipeline.bank.app import create_app
-from pipeline.loop import stopping
 from pipeline.serving import serve
 from pipeline.settings import settings
+from pipeline.signals import stopping
 
 THREADS = 8
 

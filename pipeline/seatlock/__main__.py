@@ -1,9 +1,9 @@
 """Process: seatlock, the only one that changes a seat."""
 
 from pipeline import logs
-from pipeline.loop import stopping
 from pipeline.seatlock.server import serve
 from pipeline.settings import settings
+from pipeline.signals import stopping
 
 GRACE_S = 2.0
 

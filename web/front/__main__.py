@@ -11,9 +11,8 @@ from threading import Event
 import urllib3
 
 from pipeline import logs
-from pipeline.embedded import die_with_parent
-from pipeline.loop import stopping
 from pipeline.settings import Settings, settings
+from pipeline.signals import die_with_parent, stopping
 
 HERE = Path(__file__).parent
 LOOPBACK_4, LOOPBACK_6 = "127.0.0.1", "::1"

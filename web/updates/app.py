@@ -202,4 +202,3 @@ def drain(worker: Any) -> None:
 
     signal.signal(signal.SIGTERM, goodbye)
     worker.log.debug("sockets are drained on SIGTERM")
-
