@@ -4,7 +4,6 @@ import logging
 import os
 import socket
 from collections.abc import Iterator
-from functools import cache
 from hashlib import sha256
 from time import monotonic, time
 from typing import Any
@@ -58,7 +57,8 @@ def batches(messages: list[OrderMessage]) -> Iterator[tuple[str, list[str]]]:
 class Dispatcher:
     """One consumer of the group, under a name of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, block_ms: int = BLOCK_MS) -> None:
+        self._block_ms = block_ms
         self._name = f"{socket.gethostname()}-{os.getpid()}"
         self._claim_at = 0.0
 
@@ -72,7 +72,7 @@ class Dispatcher:
             # Redis came back empty, or this is the first start. What was lost is sent again from
             # Postgres by the sweeper.
             self._make_group()
-            return 0
+            entries = self._read()
         if entries:
             _enqueue(entries)
         return len(entries)
@@ -87,7 +87,7 @@ class Dispatcher:
             if claimed:
                 return [(entry, fields or {}) for entry, fields in claimed]
         read = client.xreadgroup(
-            ORDERS_GROUP, self._name, {ORDERS_STREAM: ">"}, count=ENTRIES_MAX, block=BLOCK_MS
+            ORDERS_GROUP, self._name, {ORDERS_STREAM: ">"}, count=ENTRIES_MAX, block=self._block_ms
         )
         return read[0][1] if read else []
 
@@ -140,15 +140,5 @@ def _job_id(entries: list[str], kind: str, order_uuids: list[str]) -> str:
     return sha256("|".join([*entries, kind, *order_uuids]).encode()).hexdigest()[:32]
 
 
-@cache
-def _dispatcher() -> Dispatcher:
-    return Dispatcher()
-
-
-def run_once() -> int:
-    """Hand one batch of entries to RQ; gives how many entries."""
-    return _dispatcher().run_once()
-
-
 if __name__ == "__main__":
-    loop.run(run_once, 0)
+    loop.run(Dispatcher().run_once, 0)

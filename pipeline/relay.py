@@ -4,7 +4,6 @@ One relay is elected by an advisory lock, so that seat changes keep their order;
 and takes over when the lock's connection is gone.
 """
 
-from functools import cache
 from typing import Any
 
 import psycopg
@@ -73,20 +72,12 @@ class Relay:
         return len(rows)
 
 
-@cache
-def _relay() -> Relay:
-    return Relay()
-
-
-def run_once() -> int:
-    """Send what waits, a batch of each kind; gives how many."""
-    return _relay().run_once()
-
-
-def _pass() -> int:
-    # A full batch is followed by the next at once; less waits for the window, so jobs gather.
-    return run_once() // BATCH_MAX
+def main() -> None:
+    """Send until SIGTERM."""
+    relay = Relay()
+    # A full batch is followed by the next at once; less waits for the window, so that jobs gather.
+    loop.run(lambda: relay.run_once() // BATCH_MAX, POLL_S)
 
 
 if __name__ == "__main__":
-    loop.run(_pass, POLL_S)
+    main()

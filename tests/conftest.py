@@ -13,11 +13,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from pipeline import signing
-from pipeline.connections import Role, pool, redis_client
+from pipeline.connections import Role, pool, queue_client, redis_client
 from pipeline.seatlock.server import serve
 from pipeline.settings import settings
 from sql.__main__ import migrate
 from tests.services import services
+from tests.stations import forget_everything, relay
 from web.app import create_app
 from web.provider import keys as provider_keys
 from web.provider import users
@@ -37,7 +38,9 @@ def data_dir() -> Iterator[Path]:
         roles: tuple[Role, ...] = ("web", "pipeline", "seatlock")
         for role in roles:
             pool(role).close()
+        relay().close()
         redis_client().close()
+        queue_client().close()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -77,3 +80,9 @@ def app(data_dir: Path) -> Flask:
 def client(app: Flask) -> FlaskClient:
     """A browser without JavaScript."""
     return app.test_client()
+
+
+@pytest.fixture
+def clean(_seatlock: None) -> None:
+    """Nothing waits anywhere that an earlier test left."""
+    forget_everything()
