@@ -87,5 +87,8 @@ def forget_everything() -> None:
             "TRUNCATE orders.outbox, orders.history, orders.tickets, orders.orders,"
             " orders.purchases, catalog.seat_changes"
         )
-        connection.execute("UPDATE catalog.seats SET status = 'AVAILABLE', order_uuid = NULL WHERE order_uuid IS NOT NULL")
+        connection.execute(
+            "UPDATE catalog.seats SET status = 'AVAILABLE', order_uuid = NULL, holder = NULL"
+            " WHERE status IN ('LOCKED', 'SOLD') OR holder IS NOT NULL"
+        )
     redis_client().flushdb()
