@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import requests
 from authlib.integrations.flask_client import FlaskOAuth2App, OAuth
+from authlib.integrations.requests_client import OAuth2Session
 from flask import Flask, current_app
 from requests.adapters import BaseAdapter, HTTPAdapter
 from werkzeug.test import Client, EnvironBuilder
@@ -64,15 +65,24 @@ def adapter(app: Flask) -> BaseAdapter:
     return InProcess(app) if settings().local_mode else _Deadline()
 
 
-class _App(FlaskOAuth2App):  # type: ignore[misc]  # Authlib ships no types
-    def _get_oauth_client(self, **metadata: Any) -> Any:
-        session = super()._get_oauth_client(**metadata)
-        session.mount(address(), adapter(current_app._get_current_object()))  # type: ignore[attr-defined]  # noqa: SLF001
-        return session
+class _Session(OAuth2Session):  # type: ignore[misc]  # Authlib ships no types
+    """Authlib's session, which reaches the issuer as we do."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.mount(address(), adapter(_app()))
+
+
+class _App(FlaskOAuth2App):  # type: ignore[misc]
+    client_cls = _Session
 
 
 class _OAuth(OAuth):  # type: ignore[misc]
     oauth2_client_cls = _App
+
+
+def _app() -> Flask:
+    return current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001
 
 
 @cache
@@ -89,7 +99,7 @@ def _client(app: Flask, issuer: str) -> Any:
 
 def client() -> Any:
     """Authlib's client for the issuer."""
-    return _client(current_app._get_current_object(), address())  # type: ignore[attr-defined]  # noqa: SLF001
+    return _client(_app(), address())
 
 
 def keys() -> Any:

@@ -61,7 +61,7 @@ def authorize() -> Response:
     """Who are you? A right answer goes back to the client with a code."""
     server = _server()
     try:
-        server.get_consent_grant(end_user=None)
+        grant = server.get_consent_grant(end_user=None)
     except OAuth2Error as error:
         raise Problem(400, "bad_request", str(error.description or error.error)) from error
     email = request.form.get("email", "")
@@ -69,7 +69,7 @@ def authorize() -> Response:
     if request.method == "POST":
         user = users.with_password(email, request.form.get("password", ""))
         if user is not None:
-            return make_response(server.create_authorization_response(grant_user=user))
+            return make_response(server.create_authorization_response(grant_user=user, grant=grant))
     wrong = request.method == "POST"
     page = render_template("accounts/sign_in.html", wrong=wrong, email=email)
     response = make_response(page, 401 if wrong else 200)

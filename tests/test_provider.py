@@ -1,0 +1,130 @@
+"""The embedded OpenID provider: what it refuses to whom."""
+
+import subprocess
+import sys
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
+from flask.testing import FlaskClient
+
+from pipeline.settings import load, settings
+from tests.people import ANA, PASSWORD
+from web.provider import keys, users
+
+VERIFIER = "a" * 50
+
+
+def asked(**wrong: str | None) -> str:
+    parameters = {
+        "client_id": "ticketbuster",
+        "response_type": "code",
+        "redirect_uri": f"{settings().public_url}/login/callback",
+        "scope": "openid profile email",
+        "state": "s",
+        "nonce": "n",
+        "code_challenge": create_s256_code_challenge(VERIFIER),
+        "code_challenge_method": "S256",
+        **wrong,
+    }
+    return "/provider/authorize?" + urlencode({k: v for k, v in parameters.items() if v})
+
+
+def code(client: FlaskClient) -> str:
+    answer = client.post(asked(), data={"email": ANA.email, "password": PASSWORD})
+    assert answer.status_code == 302
+    return parse_qs(urlsplit(answer.headers["Location"]).query)["code"][0]
+
+
+def change(client: FlaskClient, code: str, **wrong: str) -> Any:
+    body = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": f"{settings().public_url}/login/callback",
+        "code_verifier": VERIFIER,
+        **wrong,
+    }
+    secret = wrong.pop("secret", settings().secret_key)
+    return client.post("/provider/token", data=body, auth=("ticketbuster", secret))
+
+
+def test_a_code_is_changed_for_tokens_once(client: FlaskClient) -> None:
+    given = code(client)
+    first = change(client, given)
+    assert first.status_code == 200, first.text
+    assert {"access_token", "id_token"} <= set(first.get_json())
+    assert change(client, given).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"code_verifier": "b" * 50}, {"redirect_uri": "https://evil.example/"}, {"code": "x"},
+     {"grant_type": "password"}],
+)  # fmt: skip
+def test_a_code_in_wrong_hands_is_worth_nothing(client: FlaskClient, wrong: dict[str, str]) -> None:
+    given = code(client)
+    assert change(client, wrong.pop("code", given), **wrong).status_code == 400
+
+
+def test_a_wrong_client_secret_is_refused(client: FlaskClient) -> None:
+    assert change(client, code(client), secret="x").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"code_challenge": None}, {"client_id": "other"}, {"redirect_uri": "https://evil.example/"},
+     {"response_type": "token"}, {"nonce": None}, {"client_id": None}],
+)  # fmt: skip
+def test_a_request_that_is_not_ours_gets_no_code(
+    client: FlaskClient, wrong: dict[str, str | None]
+) -> None:
+    answer = client.post(asked(**wrong), data={"email": ANA.email, "password": PASSWORD})
+    assert answer.status_code == 400
+    assert "Location" not in answer.headers
+
+
+def test_plain_challenges_are_refused(client: FlaskClient) -> None:
+    answer = client.post(
+        asked(code_challenge=VERIFIER, code_challenge_method="plain"),
+        data={"email": ANA.email, "password": PASSWORD},
+    )
+    location = answer.headers.get("Location", "")
+    if "code=" in location:
+        given = parse_qs(urlsplit(location).query)["code"][0]
+        assert change(client, given).status_code == 400
+
+
+def test_the_configuration_names_what_there_is(client: FlaskClient) -> None:
+    said = client.get("/.well-known/openid-configuration").get_json()
+    assert said["issuer"] == settings().public_url
+    jwks = client.get(said["jwks_uri"].removeprefix(said["issuer"])).get_json()
+    assert [key["kid"] for key in jwks["keys"]] == [keys.signing().kid]
+    assert "d" not in jwks["keys"][0]
+
+
+def test_preparing_twice_changes_nothing() -> None:
+    before = keys.signing().kid
+    keys.ensure()
+    users.add_demo()
+    keys.signing.cache_clear()
+    assert keys.signing().kid == before
+    assert users.with_email("OLGA@example.com") is not None
+
+
+def test_tokens_are_printed_for_those_who_exist() -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "web.provider", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert run("token", ANA.email).stdout.count(".") == 2
+    unknown = run("token", "nobody@example.com")
+    assert unknown.returncode == 1
+    assert "Nobody here has the address" in unknown.stderr
+    assert len(set(run("tokens", "5").stdout.split())) == 5
+    assert run("tokens", "x").returncode == 1
+
+
+def test_with_an_issuer_of_its_own_there_is_no_embedded_provider() -> None:
+    cluster = load({"OIDC_ISSUER": "https://id.example", "PAYMENTS": "simulated"})
+    assert not cluster.local_mode
