@@ -1,6 +1,7 @@
 """Process: decides how many workers run, and starts and ends those beyond the Procfile's first."""
 
 import logging
+import signal
 import subprocess
 import sys
 from math import ceil
@@ -16,6 +17,7 @@ from pipeline.connections import dedicated, queue_client, redis_client
 from pipeline.jobs import JOB_ORDERS_MAX, ticket_queue
 from pipeline.messages import ORDERS_GROUP, ORDERS_STREAM
 from pipeline.settings import settings
+from pipeline.signals import die_with_parent
 from sql import read
 
 log = logging.getLogger(__name__)
@@ -23,6 +25,7 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 1.0
 JOBS_PER_WORKER = 4
 """So many waiting jobs, of up to 25 orders, keep one worker busy for about a second."""
+STOP_S_MAX = 3.0
 CALM_S = 15.0
 """So long the backlog must want fewer workers before one is let go."""
 ELECTED = 0x7B_0003
@@ -64,11 +67,18 @@ class Autoscaler:
         return 0
 
     def stop(self) -> None:
-        """End all workers of ours; each finishes its job."""
+        """End all workers of ours; each finishes its job, if it can in time."""
         for child in self._children:
             child.terminate()
+        deadline = monotonic() + STOP_S_MAX
         for child in self._children:
-            child.wait()
+            try:
+                child.wait(max(0.0, deadline - monotonic()))
+            except subprocess.TimeoutExpired:
+                # RQ does not hear us while it waits for a Redis that is away. Its order is sent
+                # again by the sweeper.
+                child.kill()
+                child.wait()
 
     def _is_elected(self) -> bool:
         if self._connection is None or self._connection.closed:
@@ -78,7 +88,12 @@ class Autoscaler:
         return self._elected
 
     def _start(self) -> None:
-        self._children.append(subprocess.Popen([sys.executable, "-m", "pipeline.worker"]))
+        child = subprocess.Popen(
+            [sys.executable, "-m", "pipeline.worker"],
+            start_new_session=True,
+            preexec_fn=lambda: die_with_parent(signal.SIGTERM),  # noqa: PLW1509  see embedded.py
+        )
+        self._children.append(child)
         log.info("a worker more: %d", 1 + len(self._children))
 
     def _let_go(self) -> None:

@@ -336,20 +336,20 @@ def test_settling_twice_gives_the_money_back_once() -> None:
 # what the sweeper finds
 
 
-def test_a_forgotten_order_is_sent_again_after_thirty_seconds_then_sixty() -> None:
+def test_a_forgotten_order_is_sent_again_after_twenty_seconds_then_forty() -> None:
     """Rule 9: Redis was emptied with the entry in it."""
     order = bought(hall())
     relay().run_once()
     redis_client().flushdb()
     assert sweeper.run_once() == 0, "too early"
-    later("sent_at = now() - interval '31 s'")
+    later("sent_at = now() - interval '21 s'")
     assert sweeper.run_once() == 1
     assert sweeper.run_once() == 0, "it is in the outbox now"
     relay().run_once()
     redis_client().flushdb()
-    later("sent_at = now() - interval '31 s'")
+    later("sent_at = now() - interval '21 s'")
     assert sweeper.run_once() == 0, "the second pause is longer"
-    later("sent_at = now() - interval '61 s'")
+    later("sent_at = now() - interval '41 s'")
     assert sweeper.run_once() == 1
     run_all()
     assert status_of(order) == "COMPLETED"
@@ -361,7 +361,7 @@ def test_emptying_redis_at_any_station_loses_no_order() -> None:
     for station in (relay().run_once, dispatch, work):
         station()
         redis_client().flushdb()
-    later("sent_at = now() - interval '31 s' WHERE status <> 'COMPLETED'")
+    later("sent_at = now() - interval '21 s' WHERE status <> 'COMPLETED'")
     sweeper.run_once()
     run_all()
     assert {status_of(order) for order in orders} == {"COMPLETED"}

@@ -1,11 +1,12 @@
 """create_app(): settings in, pages and API registered."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from flask import Flask
+from flask import Flask, Response, make_response, redirect, request
 from htmx_flask import Htmx
 
-from pipeline.settings import settings
+from pipeline.settings import LOOPBACK, settings
 from web import (
     accounts,
     events,
@@ -22,6 +23,7 @@ from web.api import api
 
 ROOT = Path(__file__).parent.parent
 BODY_BYTES_MAX = 64 * 1024
+FOR_MACHINES = ("/api/", "/health", "/serving", "/ready", "/.well-known/", "/provider/jwks")
 
 
 def create_app() -> Flask:
@@ -39,4 +41,16 @@ def create_app() -> Flask:
     app.register_blueprint(api)
     if settings().local_mode:
         provider.register(app)
+    app.before_request(_lead_to_the_one_address)
     return app
+
+
+def _lead_to_the_one_address() -> Response | None:
+    """A page opened under another name of this machine goes where its cookie and socket work."""
+    here, there = urlsplit(request.host_url), urlsplit(settings().public_url)
+    page = request.method == "GET" and not request.path.startswith(FOR_MACHINES)
+    names = {here.hostname, there.hostname}
+    if not page or len(names) == 1 or not names <= LOOPBACK:
+        return None
+    path = request.full_path if request.query_string else request.path
+    return make_response(redirect(f"{settings().public_url}{path}"))

@@ -1,0 +1,82 @@
+"""The browser of the tests: one found on the machine, else Debian's package, else Playwright's own.
+
+`python -m tests.browser` makes sure that there is one; a test that cannot have it fails.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+INSTALL_S_MAX = 300
+PHONE = {"width": 390, "height": 844}
+
+
+def found() -> str | None:
+    """A Chromium on the machine; CHROMIUM names one elsewhere."""
+    named = os.environ.get("CHROMIUM")
+    return named or next((path for name in NAMES if (path := shutil.which(name))), None)
+
+
+def install() -> None:
+    """Get one: as root on Debian its package, else Playwright's own download."""
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        sys.stdout.write("installing Chromium by apt-get …\n")
+        sys.stdout.flush()
+        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        for command in (["update"], ["install", "-y", "--no-install-recommends", "chromium"]):
+            subprocess.run(
+                ["apt-get", "-qq", *command],  # noqa: S607  as root, from the system's own path
+                env=quiet,
+                check=False,
+                timeout=INSTALL_S_MAX,
+                stdout=subprocess.DEVNULL,
+            )
+        if found():
+            return
+    sys.stdout.write("installing Playwright's own Chromium …\n")
+    sys.stdout.flush()
+    command = [sys.executable, "-m", "playwright", "install", "--with-deps", "chromium"]
+    if os.geteuid() != 0:
+        command.remove("--with-deps")
+    subprocess.run(command, check=True, timeout=INSTALL_S_MAX)
+
+
+def playwrights_own() -> bool:
+    """Whether Playwright has downloaded one before."""
+    with sync_playwright() as playwright:
+        return os.path.exists(playwright.chromium.executable_path)  # noqa: PTH110
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A running browser."""
+    with sync_playwright() as playwright:
+        # Root's containers have no sandbox to offer, and the pages are our own.
+        flags = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=found(), args=flags)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def phone(browser: Browser, address: str) -> Page:
+    """A new visitor with a phone; a script's error fails the test."""
+    page = browser.new_context(viewport=PHONE, base_url=address).new_page()  # type: ignore[arg-type]
+
+    def fail(error: object) -> None:
+        raise AssertionError(error)
+
+    page.on("pageerror", fail)
+    return page
+
+
+if __name__ == "__main__":
+    if not found() and not playwrights_own():
+        install()

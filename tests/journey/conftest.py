@@ -1,0 +1,16 @@
+"""One whole system for the tests that do not break it for good."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.journey.system import System, running
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """Every process for real, with the demo season and up to three workers."""
+    folder: Path = tmp_path_factory.mktemp("system")
+    with running(folder, WORKERS_MAX="3") as started:
+        yield started

@@ -1,0 +1,228 @@
+"""From the tap to the QR code with every process for real: in browsers, and by a script."""
+
+import base64
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import base45
+import pytest
+import zxingcpp
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser import chromium, phone
+from tests.journey.system import System, wait_for
+
+CARD = "4242 4242 4242 4242"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+def event_with(system: System, seats: int) -> int:
+    """A small hall that still has so many seats."""
+    rows = system.rows(
+        "SELECT event_id FROM catalog.seats JOIN catalog.events ON events.id = event_id"
+        " WHERE events.starts_at > now() AND events.status = 'PUBLISHED' AND price > 0"
+        " GROUP BY event_id HAVING count(*) <= 600"
+        " AND count(*) FILTER (WHERE seats.status = 'AVAILABLE') >= %s ORDER BY event_id LIMIT 1",
+        seats,
+    )
+    return int(rows[0][0])
+
+
+def tick(page: Page, seats: list[int]) -> None:
+    for seat in seats:
+        page.locator(f'input[name=seat][value="{seat}"]').check()
+
+
+def sign_in(page: Page, name: str) -> None:
+    page.locator("#email").fill(f"{name}@example.com")
+    page.locator("#password").fill("demo")
+    page.get_by_role("button", name="Entrar").click()
+
+
+def pay(page: Page) -> None:
+    page.locator("#card").fill(CARD)
+    page.get_by_role("button", name=re.compile("^Pagar")).click()
+
+
+def test_one_buys_and_sees_the_ticket_come_the_other_is_told_which_seats_are_gone(
+    system: System, browser: Browser
+) -> None:
+    event = event_with(system, 4)
+    first, second, third = system.free_seats(event, 3)
+    ana, bruno = phone(browser, system.address), phone(browser, system.address)
+    for page in (ana, bruno):
+        page.goto(f"/events/{event}")
+    tick(ana, [first, second])
+    tick(bruno, [second, third])
+
+    ana.get_by_role("button", name="Reservar").click()
+    ana.wait_for_url("**/checkout")
+    bruno.get_by_role("button", name="Reservar").click()
+    refusal = bruno.get_by_role("alert")
+    expect(refusal).to_contain_text("Alguien se llevó")
+    expect(refusal).to_contain_text(name_of(system, second))
+    expect(refusal).not_to_contain_text(re.compile(re.escape(name_of(system, third)) + r" un instante"))
+
+    ana.get_by_role("link", name="Entrar y pagar").click()
+    sign_in(ana, "ana")
+    ana.wait_for_url("**/checkout")
+    pay(ana)
+    ana.wait_for_selector("#order")
+    ana.evaluate("window.still_the_same_page = true")
+    expect(ana.locator(".ticket img")).to_have_count(2, timeout=15_000)
+    assert ana.evaluate("window.still_the_same_page") is True
+    loaded = "image => image.decode().then(() => image.naturalWidth)"
+    assert ana.locator(".ticket img").first.evaluate(loaded) > 300
+
+
+def name_of(system: System, seat: int) -> str:
+    row, number = system.rows("SELECT row_label, number FROM catalog.seats WHERE id = %s", seat)[0]
+    return f"{row}\N{NO-BREAK SPACE}{number}"
+
+
+def test_the_ticket_comes_by_push_alone(system: System, browser: Browser) -> None:
+    """With the page's own polling switched off, only the socket can bring it."""
+    event = event_with(system, 2)
+    page = buying(system, browser, event)
+    page.route(re.compile(r"/orders/[0-9a-f-]{36}$"), only_pages)
+    worker = system.processes("pipeline.worker")[0]
+    worker.suspend()
+    with page.expect_websocket() as opened:
+        pay(page)
+    assert opened.value.url.endswith("/ws")
+    page.wait_for_timeout(1_000)
+    worker.resume()
+    expect(page.locator(".ticket img")).to_have_count(1, timeout=15_000)
+
+
+def only_pages(route: Any) -> None:
+    """Let the page itself through and hold back the fragments that it asks for."""
+    if route.request.headers.get("hx-request"):
+        route.abort()
+    else:
+        route.continue_()
+
+
+def test_the_ticket_comes_by_polling_when_there_is_no_socket(system: System, browser: Browser) -> None:
+    event = event_with(system, 2)
+    page = buying(system, browser, event)
+    page.route_web_socket(re.compile("/ws"), lambda socket: socket.close())
+    system.kill("pipeline.worker")
+    pay(page)
+    page.wait_for_selector("#order")
+    expect(page.locator(".ticket img")).to_have_count(1, timeout=40_000)
+
+
+def buying(system: System, browser: Browser, event: int) -> Page:
+    """Ana, signed in, with one seat on the checkout."""
+    page = phone(browser, system.address)
+    page.goto(f"/login?next=/events/{event}")
+    sign_in(page, "ana")
+    page.wait_for_url(f"**/events/{event}")
+    tick(page, system.free_seats(event, 1))
+    page.get_by_role("button", name="Reservar").click()
+    page.wait_for_url("**/checkout")
+    return page
+
+
+def test_without_javascript_the_order_page_refreshes_itself(system: System, browser: Browser) -> None:
+    event = event_with(system, 2)
+    context = browser.new_context(java_script_enabled=False, base_url=system.address)
+    page = context.new_page()
+    page.goto(f"/login?next=/events/{event}")
+    sign_in(page, "bruno")
+    tick(page, system.free_seats(event, 1))
+    page.get_by_role("button", name="Reservar").click()
+    pay(page)
+    expect(page.locator(".ticket img")).to_have_count(1, timeout=15_000)
+
+
+def test_other_loopback_names_lead_to_the_one_address(system: System, browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto(system.address.replace("localhost", "127.0.0.1") + "/events")
+    assert page.url == f"{system.address}/events"
+
+
+def test_by_script_the_ticket_is_read_and_checked_with_nothing_of_ours(system: System) -> None:
+    """The ten lines of docs/ticket-code.md, on a picture read by another maker's reader."""
+    event = event_with(system, 2)
+    answer = system.order(event, system.free_seats(event, 1))
+    assert answer.status_code == 201, answer.text
+    path = f"/api/orders/{answer.json()['order_uuid']}"
+    done = wait_for(
+        lambda: (order := system.get(path).json())["status"] == "COMPLETED" and order, 15, "order"
+    )
+    picture = system.get(done["tickets"][0]["qr_url"]).content
+    code = zxingcpp.read_barcodes(Image.open(io.BytesIO(picture)).convert("L"))[0].text
+    raw = base45.b45decode(code)
+    published = system.get("/.well-known/ticket-keys.json").json()["keys"]
+    key = next(one["public_key"] for one in published if one["id"] == raw[1])
+    Ed25519PublicKey.from_public_bytes(base64.b64decode(key)).verify(raw[30:], raw[:30])
+    assert raw[2:18].hex() == done["tickets"][0]["ticket_uuid"].replace("-", "")
+    assert int.from_bytes(raw[18:26]) == event
+
+
+def test_two_hundred_orders_for_overlapping_pairs_of_twenty_seats(system: System) -> None:
+    tokens = system.provider("tokens", "100")
+    event = event_with(system, 20)
+    seats = system.free_seats(event, 20)
+    pairs = [[seats[n % 20], seats[(n + 1) % 20]] for n in range(200)]
+    with ThreadPoolExecutor(32) as threads:
+        answers = list(
+            threads.map(
+                lambda n: system.order(event, pairs[n], tokens[n % 100], str(uuid4())), range(200)
+            )
+        )
+    assert set(Counter(answer.status_code for answer in answers)) == {201, 409}
+    bought = [answer.json()["order_uuid"] for answer in answers if answer.status_code == 201]
+    system.completed(bought, 30)
+    tickets = system.rows(
+        "SELECT seat_id FROM orders.tickets WHERE order_uuid = ANY (%s::uuid[]) AND voided_at IS NULL",
+        bought,
+    )
+    sold = {seat for (seat,) in tickets}
+    assert len(tickets) == len(sold) == 2 * len(bought)
+    assert all(sold & set(pair) for pair in pairs), "no wanted pair is left wholly free"
+    prices = system.rows(
+        "SELECT sum(price)::text FROM orders.tickets WHERE order_uuid = ANY (%s::uuid[])", bought
+    )[0][0]
+    ledger = system.ledger()
+    captured = [ledger[order]["captured"] for order in bought]
+    assert f"{sum(map(float, captured)):.2f}" == prices
+    refused = [p for key, p in ledger.items() if key not in bought and p["captured"] != "0"]
+    ours = {str(order) for (order,) in system.rows("SELECT order_uuid FROM orders.orders")}
+    assert all(payment["key"] in ours for payment in refused)
+
+
+def test_the_autoscaler_starts_replaces_and_ends_workers(system: System) -> None:
+    """200 orders, WORKERS_MAX=3: three real RQ workers, one killed and replaced, then one again."""
+    tokens = system.provider("tokens", "100")
+    events = [event_with(system, 20)]
+    event = int(system.rows(
+        "SELECT event_id FROM catalog.seats WHERE status = 'AVAILABLE' AND event_id <> %s"
+        " GROUP BY event_id HAVING count(*) > 400 ORDER BY count(*) LIMIT 1", events[0])[0][0])  # fmt: skip
+    seats = system.free_seats(event, 200)
+    slow = system.processes("pipeline.worker")[0]
+    slow.suspend()  # a backlog, as a burst would make it
+    with ThreadPoolExecutor(16) as threads:
+        answers = list(threads.map(lambda n: system.order(event, [seats[n]], tokens[n % 100]), range(200)))
+    bought = [answer.json()["order_uuid"] for answer in answers]
+    killed = wait_for(
+        lambda: len(workers := system.processes("pipeline.worker")) == 3 and workers[-1], 30, "3 workers"
+    )
+    killed.kill()
+    slow.resume()
+    system.completed(bought, 60)
+    wait_for(lambda: len(system.processes("pipeline.worker")) == 1, 90, "back to WORKERS_MIN")

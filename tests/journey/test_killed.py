@@ -1,0 +1,164 @@
+"""kill -9 of each process, and of a purchase's driver at each step: nothing is lost, all is settled."""
+
+from collections.abc import Iterator
+from threading import Event, Thread
+from time import sleep
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import requests
+
+from tests.journey.system import System, is_ready, running, wait_for
+
+SETTLED_S = 30.0
+EVENT = 2
+
+
+@pytest.fixture(scope="module")
+def failing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system whose worker kills itself once, in the middle of its first job."""
+    with running(tmp_path_factory.mktemp("killed"), FAILPOINT="job") as started:
+        yield started
+
+
+def hold(system: System, event: int, seats: list[int]) -> str:
+    answer = requests.post(
+        f"{system.address}/api/events/{event}/lock-seat",
+        json={"seat_ids": seats},
+        headers={"Authorization": f"Bearer {system.ana}"},
+        timeout=10,
+    )
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["expires_at"])
+
+
+def first_try(system: System, event: int, seats: list[int], key: str) -> int:
+    """Send it once; the process that answers dies of it."""
+    try:
+        return system.order(event, seats, key=key).status_code
+    except requests.RequestException:
+        return 0
+
+
+def settled(system: System, key: str) -> tuple[str, str]:
+    """Step and order_uuid, once the purchase has ended."""
+
+    def ended() -> Any:
+        rows = system.rows(
+            "SELECT step, order_uuid::text FROM orders.purchases WHERE idempotency_key = %s", key
+        )
+        return rows and rows[0][0] in ("PLACED", "REFUSED") and rows[0]
+
+    step, order_uuid = wait_for(ended, SETTLED_S, "the purchase is not settled")
+    return step, order_uuid
+
+
+def marked(system: System, step: str) -> None:
+    assert (system.folder / f"failpoint-{step}").exists(), "nobody died: this test proves nothing"
+
+
+def test_killed_in_the_middle_of_a_job_the_order_is_completed(failing: System) -> None:
+    answer = failing.order(EVENT, failing.free_seats(EVENT, 2))
+    assert answer.status_code == 201
+    order_uuid = answer.json()["order_uuid"]
+    wait_for(lambda: (failing.folder / "failpoint-job").exists(), 10, "nobody died")
+    failing.completed([order_uuid], SETTLED_S)
+    assert failing.ledger()[order_uuid]["captured"] == answer.json()["total_amount"]
+
+
+def test_killed_after_held_the_money_is_back_and_the_seats_are_free(failing: System) -> None:
+    key = str(uuid4())
+    taken, shown = failing.free_seats(EVENT, 2)
+    clock = hold(failing, EVENT, [shown])
+    with failing.another_web(FAILPOINT="held") as web:
+        first_try(web, EVENT, [taken, shown], key)
+    marked(failing, "held")
+    step, order_uuid = settled(failing, key)
+    assert step == "REFUSED"
+    payment = failing.ledger().get(order_uuid, {"state": "unknown", "captured": "0"})
+    assert (payment["state"], payment["captured"]) == ("voided", "0")
+    states = dict(
+        failing.rows("SELECT id, status FROM catalog.seats WHERE id = ANY (%s)", [taken, shown])
+    )
+    assert states == {taken: "AVAILABLE", shown: "LOCKED"}
+    assert hold(failing, EVENT, [shown]) == clock
+    again = failing.order(EVENT, [taken, shown], key=key)
+    assert again.status_code == 201, "the key was given up, so it may buy now"
+
+
+@pytest.mark.parametrize("step", ["authorised", "committed"])
+def test_killed_after_the_payment_the_order_is_completed(failing: System, step: str) -> None:
+    key, seats = str(uuid4()), failing.free_seats(EVENT, 2)
+    with failing.another_web(FAILPOINT=step) as web:
+        first_try(web, EVENT, seats, key)
+    marked(failing, step)
+    ended, order_uuid = settled(failing, key)
+    assert ended == "PLACED"
+    failing.completed([order_uuid], SETTLED_S)
+    replay = failing.order(EVENT, seats, key=key)
+    assert (replay.status_code, replay.json()["order_uuid"]) == (201, order_uuid)
+    assert failing.ledger()[order_uuid]["captured"] == replay.json()["total_amount"]
+
+
+PROCESSES = (
+    "web",
+    "pipeline.seatlock",
+    "pipeline.bank",
+    "pipeline.relay",
+    "pipeline.dispatcher",
+    "pipeline.worker",
+    "pipeline.autoscaler",
+    "web.updates",
+    "pipeline.sweeper",
+    "web.front",
+    "pipeline.local_services",
+)
+
+
+def test_each_process_is_killed_once_while_orders_flow(failing: System) -> None:
+    """Each is back by itself, and every order that was begun ends."""
+    system = failing
+    event = int(system.rows(
+        "SELECT event_id FROM catalog.seats WHERE status = 'AVAILABLE'"
+        " GROUP BY event_id ORDER BY count(*) DESC LIMIT 1")[0][0])  # fmt: skip
+    seats = iter(system.free_seats(event, 5000))
+    enough, bought = Event(), []
+
+    def buy() -> None:
+        while not enough.is_set():
+            answer = system.order_surely(event, [next(seats)], str(uuid4()), 60)
+            assert answer.status_code == 201, answer.text
+            bought.append(answer.json()["order_uuid"])
+            sleep(0.1)
+
+    buyers = [Thread(target=buy) for _ in range(3)]
+    for buyer in buyers:
+        buyer.start()
+    for module in PROCESSES:
+        before = {process.pid for process in system.processes(module)}
+        system.kill(module)
+
+        def back(module: str = module, before: set[int] = before) -> bool:
+            return bool({process.pid for process in system.processes(module)} - before)
+
+        wait_for(back, 15, f"{module} is not back")
+    wait_for(lambda: is_ready(system.address), 30, "not ready afterwards")
+    sleep(3)
+    enough.set()
+    for buyer in buyers:
+        buyer.join(90)
+    assert not any(buyer.is_alive() for buyer in buyers)
+    assert len(bought) > 3 * len(PROCESSES)
+    system.completed(bought, 90)
+    tickets = system.rows(
+        "SELECT count(*), count(DISTINCT seat_id) FROM orders.tickets WHERE voided_at IS NULL"
+        " AND order_uuid = ANY (%s::uuid[])", bought)[0]  # fmt: skip
+    assert tickets == (len(bought), len(bought))
+    ledger = system.ledger()
+    assert all(ledger[order]["state"] == "captured" for order in bought)
+
+    def open_purchases() -> int:
+        return len(system.rows("SELECT 1 FROM orders.purchases WHERE step NOT IN ('PLACED', 'REFUSED')"))
+
+    wait_for(lambda: open_purchases() == 0, SETTLED_S, "a purchase is not settled")
