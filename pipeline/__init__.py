@@ -10,5 +10,6 @@
 8. `worker` runs `tickets.make_tickets`: captures the money, signs the codes, draws the QR.
 9. `updates.announce` tells the stream `updates`; `web.updates` pushes the fragment to the page.
 
-`sweeper` repairs what a crash left behind, `autoscaler` starts more workers, `keep` restarts what died.
+`sweeper` repairs what a crash left behind, `autoscaler` starts more workers, `keep` restarts what
+died.
 """

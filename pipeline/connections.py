@@ -43,7 +43,7 @@ def _address(role: Role) -> tuple[str, dict[str, Any]]:
 
 @cache
 def pool(role: Role, size: int = 8) -> Pool:
-    """The process's pool of autocommitting connections that act as `role`; rows are named tuples."""
+    """The process's pool of autocommitting connections of a role; rows are named tuples."""
     address, how = _address(role)
     return ConnectionPool(
         address, min_size=1, max_size=size, open=True, timeout=POOL_WAIT_S, kwargs=how, name=role

@@ -41,7 +41,7 @@ Entry = tuple[str, dict[str, str]]
 
 
 def batches(messages: list[OrderMessage]) -> Iterator[tuple[str, list[str]]]:
-    """Jobs for these messages: up to JOB_ORDERS_MAX orders of one kind, or one order that is alone."""
+    """Jobs: up to JOB_ORDERS_MAX orders of one kind each, or one order that is alone."""
     together: dict[str, dict[str, None]] = {"make": {}, "settle": {}}
     for message in messages:
         if message.alone:

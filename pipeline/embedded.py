@@ -145,7 +145,7 @@ def start_valkey(settings: Settings) -> "subprocess.Popen[bytes]":
 def _start(
     command: list[str], log: Path, death: signal.Signals, user: int | None = None
 ) -> "subprocess.Popen[bytes]":
-    """Start a server that dies with us; what it says goes to its log, begun anew when it is large."""
+    """Start a server that dies with us; what it says goes to its log, begun anew when large."""
     large = log.exists() and log.stat().st_size > LOG_BYTES_MAX
     with log.open("wb" if large else "ab") as lines:
         return subprocess.Popen(
@@ -190,7 +190,7 @@ def wait_for_postgres(
     process: "subprocess.Popen[bytes] | None" = None,
     seconds: float = STARTED_S_MAX,
 ) -> None:
-    """Return when the server answers. Raises LocalServiceError when it ended or does not in time."""
+    """Return when the server answers. Raises LocalServiceError when it ended or is late."""
     deadline = monotonic() + seconds
     while True:
         try:

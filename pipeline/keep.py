@@ -28,7 +28,7 @@ ANCESTORS_EVERY = 5
 
 
 def pause_after(crashes: int) -> float | None:
-    """Seconds to wait before the next start after so many crashes within the window; None: give up."""
+    """Seconds until the next start after so many crashes within the window; None: give up."""
     if crashes >= CRASHES_MAX:
         return None
     return PAUSES_S[min(crashes, len(PAUSES_S)) - 1]

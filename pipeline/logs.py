@@ -1,4 +1,4 @@
-"""How every process logs: one line an event, as text or as JSON, never a card number, token or name."""
+"""How every process logs: a line an event, as text or JSON, never a card number, token or name."""
 
 import json
 import logging

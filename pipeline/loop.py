@@ -1,4 +1,4 @@
-"""The one loop of all processes: run a bounded batch, sleep when there was nothing, end on SIGTERM."""
+"""The one loop of all processes: a bounded batch, a pause when there was nothing, until SIGTERM."""
 
 import logging
 from collections.abc import Callable
@@ -21,7 +21,7 @@ AWAY = (OperationalError, PoolTimeout, redis.ConnectionError, redis.TimeoutError
 
 
 def run(run_once: Callable[[], int], idle_s: float) -> None:
-    """Call `run_once` for ever; it gives how much it did, and 0 is answered with a pause of `idle_s`.
+    """Call `run_once` for ever; it gives how much it did, and 0 is followed by a pause.
 
     A failure is logged and retried after a pause that grows to FAILURE_PAUSE_S_MAX; nothing but a
     signal ends the loop.

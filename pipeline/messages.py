@@ -1,4 +1,4 @@
-"""What crosses a process border by way of Redis: one class a message, with its fields as the stream carries them."""
+"""What crosses a process border by way of Redis: a class a message, with its stream fields."""
 
 from dataclasses import dataclass
 from typing import Literal, Self
@@ -10,6 +10,8 @@ DEAD_LETTERS_LENGTH_MAX = 10_000
 ORDERS_GROUP = "dispatcher"
 TICKETS_QUEUE = "tickets"
 
+UUID_LETTERS = 36
+
 Kind = Literal["make", "settle"]
 
 
@@ -19,7 +21,7 @@ class PoisonedMessageError(Exception):
 
 @dataclass(frozen=True)
 class OrderMessage:
-    """An order wants its tickets made, or its money and seats given back. Carried by the stream `orders`."""
+    """An order wants its tickets made, or money and seats given back; in the stream `orders`."""
 
     order_uuid: str
     kind: Kind
@@ -32,14 +34,14 @@ class OrderMessage:
     def parse(cls, fields: dict[str, str]) -> Self:
         """Raises PoisonedMessageError."""
         order_uuid, kind = fields.get("order", ""), fields.get("kind", "")
-        if len(order_uuid) != 36 or kind not in ("make", "settle"):
+        if len(order_uuid) != UUID_LETTERS or kind not in ("make", "settle"):
             raise PoisonedMessageError(repr(fields)[:500])
         return cls(order_uuid, "make" if kind == "make" else "settle", fields.get("alone") == "1")
 
 
 @dataclass(frozen=True)
 class OrderChanged:
-    """An order has a new state that its buyer's open pages should show. Carried by the stream `updates`."""
+    """An order has a new state for its buyer's open pages; in the stream `updates`."""
 
     order_uuid: str
     buyer: str
@@ -56,7 +58,7 @@ class OrderChanged:
 
 @dataclass(frozen=True)
 class SeatsChanged:
-    """Seats of one section have a new state (f free, h held, s sold). Carried by the stream `updates`."""
+    """Seats of a section have a new state (f free, h held, s sold); in the stream `updates`."""
 
     number: int
     event_id: int

@@ -1,6 +1,6 @@
 """`make setup` and `make run`: everything that must be true before the Procfile's processes start.
 
-`python -m pipeline.prepare` prepares; `python -m pipeline.prepare run` prepares, then becomes honcho.
+`python -m pipeline.prepare` prepares; with `run` it prepares, then becomes honcho.
 Each step can be repeated, so a first start that was cut off is finished by the next.
 """
 

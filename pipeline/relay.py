@@ -44,7 +44,7 @@ class Relay:
 
     @staticmethod
     def _send_orders(connection: "psycopg.Connection[Any]") -> int:
-        """At least once: a crash between sending and deleting sends twice, and jobs may run twice."""
+        """At least once: a crash before the deletion sends twice, and jobs may run twice."""
         rows = read(connection, "outbox.waiting", most=BATCH_MAX)
         if not rows:
             return 0

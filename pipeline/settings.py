@@ -1,6 +1,7 @@
 """Every setting, read from the environment in this one place and checked with a sentence.
 
-An address that nobody sets falls back to the free local port that `make setup` wrote to `$DATA_DIR/run.env`.
+An address that nobody sets falls back to the free local port that `make setup` wrote to
+`$DATA_DIR/run.env`.
 """
 
 import os
@@ -81,8 +82,8 @@ class Settings:
             return f"http://localhost:{self.port}"
 
 
-def load(environ: Mapping[str, str]) -> Settings:
-    """Read and check all settings. Raises SettingError with a sentence for the first that makes no sense."""
+def load(environ: Mapping[str, str]) -> Settings:  # noqa: C901  a list of checks, not a maze
+    """Read and check all settings. Raises SettingError with a sentence for the first bad one."""
     data_dir = Path(environ.get("DATA_DIR") or ".data").absolute()
     prepared = file_values(data_dir / "run.env")
 

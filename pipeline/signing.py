@@ -55,7 +55,7 @@ def encode(key: Key, ticket_uuid: UUID, event_id: int, issue: int) -> str:
     """The signed code, Base45 (layout: docs/ticket-code.md)."""
     said = bytes([VERSION, key.id]) + ticket_uuid.bytes
     said += event_id.to_bytes(8) + issue.to_bytes(4)
-    return base45.b45encode(said + key.private.sign(said)).decode()
+    return str(base45.b45encode(said + key.private.sign(said)).decode())
 
 
 def decode(text: str, keys: Mapping[int, Ed25519PublicKey]) -> Code:

@@ -6,7 +6,7 @@ from time import monotonic
 
 from pipeline import loop
 from pipeline.connections import pool
-from pipeline.orders import drive_lapsed
+from pipeline.purchases import drive_lapsed
 from pipeline.refunds import fail
 from pipeline.seatlock import client as seatlock
 from pipeline.settings import settings
@@ -45,7 +45,7 @@ def run_once() -> int:
 
 
 def free_orphaned_seats() -> int:
-    """Put seats back on sale that are SOLD for nothing that exists; gives how many orders' worth."""
+    """Put seats back on sale that are SOLD for no order; gives how many orders' worth."""
     with pool("pipeline").connection() as connection:
         orphaned = read(connection, "orders.orphaned_seats", most=ORDERS_A_PASS_MAX)
     for seats in orphaned:

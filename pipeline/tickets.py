@@ -4,6 +4,7 @@ import io
 import logging
 from dataclasses import dataclass
 from time import time
+from typing import Literal
 from uuid import UUID
 
 import qrcode
@@ -22,6 +23,8 @@ from sql import Row, read, write
 log = logging.getLogger(__name__)
 
 QR_VERSION = 6
+ALPHANUMERIC: Literal[2] = 2
+"""QR's own number for the mode that Base45 was made for."""
 QR_MASK = 0
 QR_LETTERS_MAX = 154
 """What version 6-M holds in alphanumeric mode; our codes have 141."""
@@ -77,7 +80,7 @@ def _capture(orders: list[Row]) -> tuple[list[UUID], list[UUID]]:
 
 
 def _finish(order_uuids: list[UUID]) -> None:
-    """Sign, draw and complete, all in one statement. The same ticket gets the same code each time."""
+    """Sign, draw and complete in one statement. A ticket gets the same code each time."""
     with pool("pipeline").connection() as connection:
         tickets = read(connection, "orders.to_draw", order_uuids=order_uuids)
     key = signing_key()
@@ -138,7 +141,7 @@ def draw(ticket_uuid: UUID, code: str) -> Drawn:
         mask_pattern=QR_MASK,
         border=QR_BORDER_MODULES,
     )
-    qr.add_data(qrcode.util.QRData(code.encode(), mode=qrcode.util.MODE_ALPHA_NUM))
+    qr.add_data(qrcode.util.QRData(code.encode(), mode=ALPHANUMERIC))
     qr.make(fit=False)
     modules = qr.get_matrix()
     side = len(modules)

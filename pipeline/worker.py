@@ -1,4 +1,4 @@
-"""Process: an RQ worker that makes tickets and settles refunds, one job at a time without forking."""
+"""Process: an RQ worker that makes tickets and settles refunds, one job at a time, unforked."""
 
 from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker

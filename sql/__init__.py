@@ -37,7 +37,7 @@ def read(connection: "Connection[Row]", name: str, /, **parameters: object) -> l
 
 
 def write(connection: "Connection[Row]", name: str, /, **parameters: object) -> list[Row]:
-    """Run a statement that changes rows; gives what it RETURNs, so that the caller can count what came back."""
+    """Run a statement that changes rows; gives what it RETURNs, so the caller can count it."""
     return _run(connection, name, parameters)
 
 

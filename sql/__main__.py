@@ -18,15 +18,15 @@ class MigrationError(Exception):
 def migrate(database_url: str, folder: Path = HERE / "schema") -> list[str]:
     """Apply what is missing and give the names of what was applied.
 
-    Each file is one transaction together with the row that remembers it, so a start that was cut off in the
-    middle goes on where it stopped. Raises MigrationError when an applied file has been edited since.
+    Each file is one transaction together with the row that remembers it, so a start that was cut
+    off goes on where it stopped. Raises MigrationError when an applied file has been edited since.
     """
     applied: list[str] = []
     with psycopg.connect(database_url, autocommit=True, connect_timeout=10) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [MIGRATING])
         connection.execute(
-            "CREATE TABLE IF NOT EXISTS public.migrations (name text PRIMARY KEY, digest text NOT NULL,"
-            " applied_at timestamptz NOT NULL DEFAULT now())"
+            "CREATE TABLE IF NOT EXISTS public.migrations (name text PRIMARY KEY,"
+            " digest text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
         )
         rows = connection.execute("SELECT name, digest FROM public.migrations").fetchall()
         known: dict[str, str] = dict(rows)

@@ -5,15 +5,18 @@ from functools import cache
 from typing import Any
 from uuid import uuid4
 
+import urllib3
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
 from pipeline.connections import queue_client, redis_client
 from pipeline.dispatcher import Dispatcher
 from pipeline.messages import TICKETS_QUEUE
-from pipeline.orders import Answer, Wish, buy
+from pipeline.orders import Answer, buy
 from pipeline.payments import Payment
+from pipeline.purchases import Wish
 from pipeline.relay import Relay
+from pipeline.settings import settings
 from tests.halls import Hall, owner
 from tests.people import ANA, Person
 
@@ -92,3 +95,28 @@ def forget_everything() -> None:
             " WHERE status IN ('LOCKED', 'SOLD') OR holder IS NOT NULL"
         )
     redis_client().flushdb()
+
+
+def bought(event: Hall, number: int = 0, **how: Any) -> str:
+    """Buy one seat; gives the order_uuid."""
+    answer = purchase(event, event.seats[number : number + 1], **how)
+    assert answer.status == 201
+    return str(answer.body["order_uuid"])
+
+
+def later(what: str) -> None:
+    """Time passes for what waits in Postgres."""
+    with owner() as connection:
+        connection.execute(f"UPDATE orders.orders SET {what}".encode())
+
+
+def stream(name: str) -> list[dict[str, str]]:
+    """What stands in a stream."""
+    entries: Any = redis_client().xrange(name)
+    return [fields for _, fields in entries]
+
+
+def paid(order_uuid: str) -> dict[str, Any]:
+    """What the bank's ledger says of an order."""
+    ledger = urllib3.request("GET", f"{settings().bank_url}/ledger").json()["payments"]
+    return next(payment for payment in ledger if payment["key"] == order_uuid)

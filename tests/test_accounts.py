@@ -19,8 +19,8 @@ from tests.people import (
     ANA,
     BRUNO,
     PASSWORD,
-    begin_sign_in,
     bearer,
+    begin_sign_in,
     finish_sign_in,
     local,
     sign_in,
@@ -91,7 +91,9 @@ def test_three_tabs_finished_in_another_order_all_end_signed_in(client: FlaskCli
         assert me(client).status_code == 200
 
 
-def test_two_tabs_that_come_back_at_once_with_the_same_cookie_both_end_signed_in(app: Flask) -> None:
+def test_two_tabs_that_come_back_at_once_with_the_same_cookie_both_end_signed_in(
+    app: Flask,
+) -> None:
     client = app.test_client()
     tabs = [begin_sign_in(client, "/orders") for _ in range(2)]
     left_with = cookie(client)
@@ -150,7 +152,9 @@ def test_holds_move_to_the_account(client: FlaskClient) -> None:
     event = hall()
     take = client.post(f"/events/{event.id}/holds", data={"seat": event.seats[:2]})
     client.post(take.headers["Location"], data={"seat": event.seats[:2]})
-    before = rows("SELECT id, held_until, fence FROM catalog.seats WHERE status = 'LOCKED' ORDER BY id")
+    before = rows(
+        "SELECT id, held_until, fence FROM catalog.seats WHERE status = 'LOCKED' ORDER BY id"
+    )
     sign_in(client, ANA, f"/events/{event.id}/checkout")
     assert rows(
         "SELECT id, held_until, fence FROM catalog.seats WHERE holder = %s ORDER BY id",

@@ -89,7 +89,9 @@ def test_capture_and_void_at_once_end_in_one_of_both() -> None:
         name = key()
         pay(name)
         with ThreadPoolExecutor(2) as threads:
-            both = list(threads.map(lambda call, name=name: call(name), (payments.capture, payments.void)))  # type: ignore[misc]
+            both = list(
+                threads.map(lambda call, name=name: call(name), (payments.capture, payments.void))
+            )
         assert both in (["captured", "captured"], ["voided", "voided"])
 
 
@@ -183,7 +185,9 @@ def test_a_kept_method_pays_once_and_a_decline_does_not_spend_it() -> None:
         ("/nothing", {}, 404),
     ],
 )  # fmt: skip
-def test_nonsense_is_refused_and_changes_nothing(bank: str, path: str, body: Any, status: int) -> None:
+def test_nonsense_is_refused_and_changes_nothing(
+    bank: str, path: str, body: Any, status: int
+) -> None:
     before = urllib3.request("GET", f"{bank}/ledger").data
     answer = urllib3.request("POST", bank + path, json=body)
     assert answer.status == status
@@ -211,7 +215,9 @@ def answer(address: str, path: str, body: dict[str, str]) -> Any:
     deadline = monotonic() + 15
     while True:
         try:
-            return urllib3.request("POST", address + path, json=body, retries=False, timeout=3).json()
+            return urllib3.request(
+                "POST", address + path, json=body, retries=False, timeout=3
+            ).json()
         except urllib3.exceptions.HTTPError:
             assert monotonic() < deadline
             sleep(0.05)
@@ -227,7 +233,9 @@ def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
     assert cards.PAYS not in (tmp_path / "bank.log").read_text()
 
 
-def test_where_a_bank_is_configured_the_process_idles_until_it_is_told_to_stop(tmp_path: Path) -> None:
+def test_where_a_bank_is_configured_the_process_idles_until_it_is_told_to_stop(
+    tmp_path: Path,
+) -> None:
     with own_bank(tmp_path, BANK_URL="http://127.0.0.1:9") as (_, process):
         sleep(1.5)
         assert process.poll() is None
@@ -235,7 +243,9 @@ def test_where_a_bank_is_configured_the_process_idles_until_it_is_told_to_stop(t
         assert process.wait(5) == 0
 
 
-def test_a_server_that_never_answers_is_unreachable_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_never_answers_is_unreachable_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         monkeypatch.setattr(payments, "settings", lambda: type("S", (), {"bank_url": address}))

@@ -76,7 +76,10 @@ def test_back_and_pay_again_is_always_the_finished_order(client: FlaskClient) ->
     form = checkout(client, event)
     order = client.post("/orders", data=form).headers["Location"]
     assert client.post("/orders", data=form).headers["Location"] == order
-    assert client.post("/orders", data={**form, "card_number": "4000000000000127"}).headers["Location"] == order
+    assert (
+        client.post("/orders", data={**form, "card_number": "4000000000000127"}).headers["Location"]
+        == order
+    )
     run_all()
     assert client.post("/orders", data=form).headers["Location"] == order
     assert rows("SELECT count(*) FROM orders.orders") == [(1,)]
@@ -120,7 +123,9 @@ def test_a_hold_that_is_over_is_never_paid_from_an_old_page(client: FlaskClient)
     hold(client, event, event.seats[:1])
     form = checkout(client, event)
     with owner() as connection:
-        connection.execute("UPDATE catalog.seats SET held_until = now() - interval '1 s' WHERE status = 'LOCKED'")
+        connection.execute(
+            "UPDATE catalog.seats SET held_until = now() - interval '1 s' WHERE status = 'LOCKED'"
+        )
     answer = client.post("/orders", data=form)
     assert answer.status_code == 409
     assert "Se acabó el tiempo" in answer.text

@@ -38,7 +38,8 @@ def order(
 def charged(bank: str, order_uuid: str) -> dict[str, Any]:
     """What the bank's ledger says of an order."""
     ledger = urllib3.request("GET", f"{bank}/ledger").json()["payments"]
-    return {p["key"]: p for p in ledger}.get(order_uuid, {"state": "unknown"})
+    by_key: dict[str, dict[str, Any]] = {payment["key"]: payment for payment in ledger}
+    return by_key.get(order_uuid, {"state": "unknown"})
 
 
 def test_two_seats_become_two_tickets(client: FlaskClient, bank: str) -> None:
@@ -256,7 +257,9 @@ def test_an_unreadable_body_is_a_problem_document(
     assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
 
 
-@pytest.mark.parametrize("columns", [{"starts_at": PAST}, {"sales_end_at": PAST}, {"status": "CANCELLED"}])
+@pytest.mark.parametrize(
+    "columns", [{"starts_at": PAST}, {"sales_end_at": PAST}, {"status": "CANCELLED"}]
+)
 def test_an_event_that_is_over_sells_nothing(client: FlaskClient, columns: dict[str, Any]) -> None:
     event = hall(**columns)
     answer = order(client, event, event.seats[:1])
@@ -270,7 +273,9 @@ def test_a_sold_out_event_names_the_seats(client: FlaskClient) -> None:
     assert (answer.status_code, answer.get_json()["unavailable"]) == (409, event.seats)
 
 
-@pytest.mark.parametrize("header", [None, "Bearer", "Bearer x.y.z", "Basic YTpi", "Bearer " + "x" * 9000])
+@pytest.mark.parametrize(
+    "header", [None, "Bearer", "Bearer x.y.z", "Basic YTpi", "Bearer " + "x" * 9000]
+)
 def test_without_a_valid_token_nothing_is_bought(client: FlaskClient, header: str | None) -> None:
     event = hall()
     headers = {"Idempotency-Key": "k", **({"Authorization": header} if header else {})}
@@ -357,7 +362,9 @@ def test_only_a_completed_order_before_its_event_is_cancelled(client: FlaskClien
     pending = client.post(f"{address}/cancel", headers=bearer(ANA))
     assert (pending.status_code, pending.get_json()["error"]) == (409, "not_cancellable")
     run_all()
-    with_event_begun = "UPDATE catalog.events SET starts_at = now() - interval '1 hour' WHERE id = %s"
+    with_event_begun = (
+        "UPDATE catalog.events SET starts_at = now() - interval '1 hour' WHERE id = %s"
+    )
     rows(with_event_begun + " RETURNING id", event.id)
     late = client.post(f"{address}/cancel", headers=bearer(ANA))
     assert (late.status_code, late.get_json()["error"]) == (409, "not_cancellable")

@@ -10,9 +10,10 @@ from uuid import uuid4
 import pytest
 import urllib3
 
-from pipeline import orders, payments, sweeper
-from pipeline.orders import Answer, Wish, begin
+from pipeline import orders, payments, purchases, sweeper
+from pipeline.orders import Answer, begin
 from pipeline.payments import Payment
+from pipeline.purchases import NotDrivingError, Wish
 from pipeline.seatlock import client as seatlock
 from pipeline.settings import settings
 from tests.halls import Hall, change, hall, owner
@@ -42,7 +43,9 @@ def step_of(key: str) -> Any:
 
 
 def seat(event: Hall) -> Any:
-    found = rows("SELECT status, holder, held_until FROM catalog.seats WHERE id = %s", event.seats[0])
+    found = rows(
+        "SELECT status, holder, held_until FROM catalog.seats WHERE id = %s", event.seats[0]
+    )
     return found[0]
 
 
@@ -62,13 +65,13 @@ def died(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
         if step == request.param:
             raise Killed
 
-    monkeypatch.setattr(orders, "fail_here", kill)
+    monkeypatch.setattr(purchases, "fail_here", kill)
     yield request.param
     monkeypatch.undo()
 
 
 def buy_and_die(event: Hall, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(BaseException, match="^$"):
+    with pytest.raises(BaseException, match=r"^$"):
         orders.buy(ANA.sub, key, wish(event))
     monkeypatch.undo()
     lapse()
@@ -121,7 +124,7 @@ def test_the_buyer_who_sends_it_again_drives_it_on(
     died: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     event, key = hall(), str(uuid4())
-    with pytest.raises(BaseException, match="^$"):
+    with pytest.raises(BaseException, match=r"^$"):
         orders.buy(ANA.sub, key, wish(event))
     monkeypatch.undo()
     assert orders.buy(ANA.sub, key, wish(event)).body["error"] == "in_progress", "the lease lives"
@@ -137,8 +140,8 @@ def test_a_driver_that_lost_its_lease_writes_nothing_more() -> None:
     lapse()
     sweeper.run_once()
     assert step_of(key) == "REFUSED"
-    with pytest.raises(orders._NotDrivingError):  # noqa: SLF001  the guard is what is tested
-        orders.drive(old, wish(event))
+    with pytest.raises(NotDrivingError):
+        purchases.drive(old, wish(event))
     assert step_of(key) == "REFUSED"
 
 
@@ -173,7 +176,9 @@ def test_a_bank_that_is_away_refuses_and_gives_everything_back(
 ) -> None:
     event, key = hall(), str(uuid4())
     with monkeypatch.context() as away:
-        away.setattr(payments, "settings", lambda: type("Nowhere", (), {"bank_url": "http://127.0.0.1:9"}))
+        away.setattr(
+            payments, "settings", lambda: type("Nowhere", (), {"bank_url": "http://127.0.0.1:9"})
+        )
         answer = orders.buy(ANA.sub, key, wish(event))
         assert (answer.status, answer.body["error"]) == (503, "busy")
         assert step_of(key) == "REFUSING", "the void has not been answered"
@@ -206,7 +211,7 @@ def test_a_seat_that_was_lost_while_paying_costs_nothing(monkeypatch: pytest.Mon
     """H03: the hold ended while the bank took its time, and Bruno was there."""
     event, key = hall(), str(uuid4())
 
-    def slow(*_: object) -> str:
+    def slow(*_: Any) -> str:
         change(event.seats[:1], held_until=datetime.now(UTC) - timedelta(seconds=1))
         seatlock.lock(event.id, event.seats[:1], f"account:{BRUNO.sub}")
         return real(*_)
@@ -223,7 +228,7 @@ def test_a_seat_that_was_lost_while_paying_costs_nothing(monkeypatch: pytest.Mon
 def test_a_lapsed_hold_that_nobody_claimed_is_still_paid(monkeypatch: pytest.MonkeyPatch) -> None:
     event = hall()
 
-    def slow(*_: object) -> str:
+    def slow(*_: Any) -> str:
         change(event.seats[:1], held_until=datetime.now(UTC) - timedelta(seconds=1))
         seatlock.release_expired()
         return real(*_)
@@ -260,7 +265,9 @@ def test_an_event_withdrawn_meanwhile_sells_nothing() -> None:
     event = hall()
     seatlock.lock(event.id, event.seats[:1], HOLDER)
     with owner() as connection:
-        connection.execute("UPDATE catalog.events SET status = 'CANCELLED' WHERE id = %s", [event.id])
+        connection.execute(
+            "UPDATE catalog.events SET status = 'CANCELLED' WHERE id = %s", [event.id]
+        )
     answer = purchase(event, event.seats[:1])
     assert (answer.status, answer.body["error"]) == (409, "not_on_sale")
 

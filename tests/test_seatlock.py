@@ -40,7 +40,9 @@ def fences(holds: list[Hold]) -> list[tuple[int, int]]:
 
 
 def row(seat_id: int) -> Any:
-    return rows("SELECT status, holder, fence, order_uuid FROM catalog.seats WHERE id = %s", seat_id)[0]
+    return rows(
+        "SELECT status, holder, fence, order_uuid FROM catalog.seats WHERE id = %s", seat_id
+    )[0]
 
 
 def changes(event: Hall) -> list[tuple[Any, ...]]:
@@ -239,7 +241,9 @@ def test_nonsense_is_an_invalid_argument(request_: message.LockSeatsRequest) -> 
 def test_what_is_free_is_listed_by_section() -> None:
     event = hall([("A", 1, 3, "1.00"), ("B", 1, 3, "1.00")])
     held(event, event.seats[3:4])
-    reply = raw().GetAvailableSeats(message.AvailableRequest(event_id=event.id, section=2), timeout=3)
+    reply = raw().GetAvailableSeats(
+        message.AvailableRequest(event_id=event.id, section=2), timeout=3
+    )
     assert list(reply.seat_ids) == event.seats[4:6]
 
 

@@ -16,7 +16,7 @@ UNFINISHED = frozenset({"PENDING", "PROCESSING"})
 
 @dataclass(frozen=True)
 class Order:
-    """An order's facts and its event's, its tickets in the order of the hall, every state it had."""
+    """An order's facts and its event's, its tickets in hall order, every state it had."""
 
     facts: Any
     tickets: list[Any]
@@ -44,7 +44,7 @@ class Order:
 
 
 def find_order(order_uuid: UUID, buyer: str) -> Order:
-    """The order, if it is this buyer's. Raises Problem 404: somebody else's is as unknown as none."""
+    """The buyer's order. Raises Problem 404: somebody else's is as unknown as none."""
     with pool("web").connection() as connection:
         rows = read(connection, "orders.one", order_uuid=order_uuid, buyer=buyer)
     if not rows:

@@ -1,4 +1,4 @@
-"""For machines that watch: is this process alive, can it answer, does everything behind it answer."""
+"""For machines that watch: is this process alive, can it answer, is everything behind it there."""
 
 from collections.abc import Callable
 from functools import cache

@@ -7,9 +7,10 @@ from uuid import UUID
 
 from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
 
-from pipeline import orders as purchases
-from pipeline.orders import Answer, Wish
+from pipeline import orders
+from pipeline.orders import Answer
 from pipeline.payments import Payment, valid_card
+from pipeline.purchases import Wish
 from web.accounts import caller, signed_in
 from web.bought import Order, find_order, orders_of
 from web.fragments import page_or_fragment
@@ -49,7 +50,7 @@ def create() -> Response:
         )
     except Problem as problem:
         return _checkout(event_id, problem)
-    answer = purchases.buy(str(buyer), key, wish)
+    answer = orders.buy(str(buyer), key, wish)
     return _answered(event_id, str(buyer), key, answer)
 
 
@@ -60,7 +61,7 @@ def _answered(event_id: int, buyer: str, key: str, answer: Answer) -> Response:
         return _see_other(url_for("purchases.show", key=key))
     if answer.body["error"] == "idempotency_key_reused":
         # Back, another card, Pay: what the first tap bought is what they need to see.
-        bought = purchases.bought_with(buyer, key)
+        bought = orders.bought_with(buyer, key)
         if bought is not None:
             return _see_other(url_for("orders.show", order_uuid=bought))
     return _checkout(event_id, refusal_of(answer))
@@ -90,8 +91,8 @@ def _checkout(event_id: int, problem: Problem | None = None) -> Response:
 @pages.get("/orders")
 def index() -> Response:
     """The buyer's orders, the newest first."""
-    orders = orders_of(str(signed_in().account), ORDERS_SHOWN_MAX)
-    return _private(make_response(render_template("orders/index.html", orders=orders)))
+    bought = orders_of(str(signed_in().account), ORDERS_SHOWN_MAX)
+    return _private(make_response(render_template("orders/index.html", orders=bought)))
 
 
 @pages.get("/orders/<uuid:order_uuid>")
@@ -117,7 +118,7 @@ def cancel(order_uuid: UUID) -> Response:
 
 def call_off(order_uuid: UUID, buyer: str) -> Order:
     """Cancel the order if it may be; gives it as it then is. Raises Problem 404 and 409."""
-    purchases.cancel(order_uuid, buyer)
+    orders.cancel(order_uuid, buyer)
     order = find_order(order_uuid, buyer)
     if order.status != "CANCELLED":
         raise Problem(409, "not_cancellable", "Only a completed order, before its event starts.")

@@ -1,4 +1,4 @@
-"""Refusals: a problem document (RFC 9457) for machines, a page in words for people. Never a stack trace."""
+"""Refusals: a problem document (RFC 9457) for machines, a page for people, never a stack trace."""
 
 import json
 import logging
@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 class Problem(Exception):  # noqa: N818  RFC 9457 calls it a problem, not an error
-    """A request that is answered with a refusal: status, stable code, a sentence, and the code's own members."""
+    """A request that is refused: status, stable code, a sentence, the code's own members."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ def _http(error: HTTPException) -> Response:
 
 
 def _bug(error: Exception) -> Response:
-    log.exception("unexpected", exc_info=error)
+    log.error("unexpected", exc_info=error)
     return _answer(
         Problem(
             500,

@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, make_response, redirect, render_template, url_for
 
-from pipeline import orders as purchases
+from pipeline import orders
 from web.accounts import signed_in
 from web.keys import checked_key, refusal_of
 from web.problems import Problem
@@ -13,7 +13,7 @@ pages = Blueprint("purchases", __name__)
 @pages.get("/purchases/<key>")
 def show(key: str) -> Response:
     """The purchase of this key, if it is the caller's; refreshes itself while it runs."""
-    purchase = purchases.find(str(signed_in().account), checked_key(key))
+    purchase = orders.find(str(signed_in().account), checked_key(key))
     if purchase is None:
         raise Problem(404, "not_found", "There is no such purchase, or it is not yours.")
     if purchase.answer and purchase.answer.status == 201:

@@ -24,25 +24,24 @@ class _BadRequestError(Exception):
     """The body makes no sense."""
 
 
-def create_app(path: Path, late_s: float = cards.LATE_S) -> Flask:
-    """The bank over the ledger at this path."""
-    app = Flask("bank", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
-    ledger = Ledger(path, late_s)
+class Bank:
+    """The bank's addresses over one ledger."""
 
-    @app.post("/authorise")
-    def authorise() -> Response:
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def authorise(self) -> Response:
+        """Reserve money; test cards have their bad days here."""
         body = _body()
         amount, currency = body.get("amount"), body.get("currency")
-        card, method = body.get("card_number") or "", body.get("method") or ""
+        method = str(body.get("method") or "")
         if not isinstance(amount, str) or not AMOUNT.fullmatch(amount) or not Decimal(amount):
             raise _BadRequestError("amount")
         if not isinstance(currency, str) or not CURRENCY.fullmatch(currency):
             raise _BadRequestError("currency")
-        if not method:
-            card = _card(card)
-        state, card, made = ledger.authorise(
-            _key(body), Decimal(amount), currency, card, str(method)
+        card = "" if method else _card(body.get("card_number"))
+        state, card, made = self._ledger.authorise(
+            _key(body), Decimal(amount), currency, card, method
         )
         if made and card == cards.SLOW:
             sleep(cards.SLOW_S)
@@ -50,34 +49,51 @@ def create_app(path: Path, late_s: float = cards.LATE_S) -> Flask:
             _lose_answer()
         return jsonify(state=state)
 
-    @app.post("/capture")
-    def capture() -> Response:
-        return jsonify(state=ledger.capture(_key(_body())))
+    def capture(self) -> Response:
+        """Take what was reserved."""
+        return jsonify(state=self._ledger.capture(_key(_body())))
 
-    @app.post("/void")
-    def void() -> Response:
-        return jsonify(state=ledger.void(_key(_body())))
+    def void(self) -> Response:
+        """Let go of it."""
+        return jsonify(state=self._ledger.void(_key(_body())))
 
-    @app.post("/refund")
-    def refund() -> Response:
-        return jsonify(state=ledger.refund(_key(_body())))
+    def refund(self) -> Response:
+        """Give back what was taken."""
+        return jsonify(state=self._ledger.refund(_key(_body())))
 
-    @app.get("/payments/<key>")
-    def look_up(key: str) -> Response:
-        return jsonify(state=ledger.look_up(key[:KEY_LETTERS_MAX]))
+    def look_up(self, key: str) -> Response:
+        """What is known of a key."""
+        return jsonify(state=self._ledger.look_up(key[:KEY_LETTERS_MAX]))
 
-    @app.post("/methods")
-    def keep_method() -> tuple[Response, int]:
-        return jsonify(id=ledger.keep_method(_card(_body().get("card_number")))), 201
+    def keep_method(self) -> tuple[Response, int]:
+        """A token for a card."""
+        return jsonify(id=self._ledger.keep_method(_card(_body().get("card_number")))), 201
 
-    @app.get("/ledger")
-    def payments() -> Response:
-        return jsonify(payments=ledger.payments())
+    def payments(self) -> Response:
+        """All payments, for proofs."""
+        return jsonify(payments=self._ledger.payments())
 
-    @app.get("/health")
-    def health() -> Response:
+    def health(self) -> Response:
+        """This process runs."""
         return jsonify(status="alive")
 
+
+def create_app(path: Path, late_s: float = cards.LATE_S) -> Flask:
+    """The bank over the ledger at this path."""
+    app = Flask("bank", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
+    bank = Bank(Ledger(path, late_s))
+    for address, view in (
+        ("/authorise", bank.authorise),
+        ("/capture", bank.capture),
+        ("/void", bank.void),
+        ("/refund", bank.refund),
+        ("/methods", bank.keep_method),
+    ):
+        app.add_url_rule(address, view_func=view, methods=["POST"])
+    for address, shown in (("/ledger", bank.payments), ("/health", bank.health)):
+        app.add_url_rule(address, view_func=shown)
+    app.add_url_rule("/payments/<key>", view_func=bank.look_up)
     _register_errors(app)
     return app
 

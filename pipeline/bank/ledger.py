@@ -1,4 +1,4 @@
-"""The bank's ledger: SQLite, every change one guarded transaction that is on the disk when answered."""
+"""The bank's ledger: SQLite; each change is one guarded transaction, on the disk when answered."""
 
 import secrets
 import sqlite3
@@ -118,7 +118,8 @@ class Ledger:
             if row is not None and row["state"] not in ("authorised", "pending"):
                 return str(row["state"])
             db.execute(
-                "INSERT INTO payments (key, state, amount, currency, card) VALUES (?, 'voided', '0', '', '')"
+                "INSERT INTO payments (key, state, amount, currency, card)"
+                " VALUES (?, 'voided', '0', '', '')"
                 " ON CONFLICT (key) DO UPDATE SET state = 'voided'",
                 (key,),
             )

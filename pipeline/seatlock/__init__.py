@@ -1,0 +1,1 @@
+"""Process: seatlock, the gRPC door in front of the seat rows."""

@@ -116,7 +116,7 @@ def _ask(call: Callable[..., Answer], request: Any) -> Answer:
     try:
         return call(request, timeout=DEADLINE_S)
     except grpc.RpcError as error:
-        raise SeatlockUnreachableError(error.code().name) from error  # type: ignore[attr-defined]
+        raise SeatlockUnreachableError(error.code().name) from error
 
 
 @cache

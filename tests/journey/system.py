@@ -157,7 +157,7 @@ class System:
             process.wait(STOP_S_MAX)
 
     def kill(self, module: str) -> None:
-        """kill -9 every process of a module."""
+        """Kill -9 every process of a module."""
         victims = self.processes(module)
         assert victims, f"no process of {module}"
         for victim in victims:
@@ -203,6 +203,7 @@ def running(folder: Path, **environment: str) -> Iterator[System]:
         )
     address = f"http://localhost:{port}"
     try:
+
         def up() -> bool:
             assert launcher.poll() is None, (folder / "run.log").read_text()[-3000:]
             return is_ready(address)

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import base45
+import psutil
 import pytest
 import zxingcpp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -73,7 +74,9 @@ def test_one_buys_and_sees_the_ticket_come_the_other_is_told_which_seats_are_gon
     refusal = bruno.get_by_role("alert")
     expect(refusal).to_contain_text("Alguien se llevó")
     expect(refusal).to_contain_text(name_of(system, second))
-    expect(refusal).not_to_contain_text(re.compile(re.escape(name_of(system, third)) + r" un instante"))
+    expect(refusal).not_to_contain_text(
+        re.compile(re.escape(name_of(system, third)) + r" un instante")
+    )
 
     ana.get_by_role("link", name="Entrar y pagar").click()
     sign_in(ana, "ana")
@@ -115,7 +118,9 @@ def only_pages(route: Any) -> None:
         route.continue_()
 
 
-def test_the_ticket_comes_by_polling_when_there_is_no_socket(system: System, browser: Browser) -> None:
+def test_the_ticket_comes_by_polling_when_there_is_no_socket(
+    system: System, browser: Browser
+) -> None:
     event = event_with(system, 2)
     page = buying(system, browser, event)
     page.route_web_socket(re.compile("/ws"), lambda socket: socket.close())
@@ -137,7 +142,9 @@ def buying(system: System, browser: Browser, event: int) -> Page:
     return page
 
 
-def test_without_javascript_the_order_page_refreshes_itself(system: System, browser: Browser) -> None:
+def test_without_javascript_the_order_page_refreshes_itself(
+    system: System, browser: Browser
+) -> None:
     event = event_with(system, 2)
     context = browser.new_context(java_script_enabled=False, base_url=system.address)
     page = context.new_page()
@@ -217,11 +224,16 @@ def test_the_autoscaler_starts_replaces_and_ends_workers(system: System) -> None
     slow = system.processes("pipeline.worker")[0]
     slow.suspend()  # a backlog, as a burst would make it
     with ThreadPoolExecutor(16) as threads:
-        answers = list(threads.map(lambda n: system.order(event, [seats[n]], tokens[n % 100]), range(200)))
+        answers = list(
+            threads.map(lambda n: system.order(event, [seats[n]], tokens[n % 100]), range(200))
+        )
     bought = [answer.json()["order_uuid"] for answer in answers]
-    killed = wait_for(
-        lambda: len(workers := system.processes("pipeline.worker")) == 3 and workers[-1], 30, "3 workers"
-    )
+
+    def three() -> list[psutil.Process]:
+        workers = system.processes("pipeline.worker")
+        return workers if len(workers) == 3 else []
+
+    killed = wait_for(three, 30, "3 workers")[-1]
     killed.kill()
     slow.resume()
     system.completed(bought, 60)

@@ -12,8 +12,9 @@ import psycopg
 import pytest
 from psycopg.errors import DeadlockDetected
 
-from pipeline.orders import Wish, buy
+from pipeline.orders import buy
 from pipeline.payments import Payment
+from pipeline.purchases import Wish
 from pipeline.seatlock import client as seatlock
 from tests.halls import Hall, hall, owner
 from tests.people import ANA, BRUNO
@@ -55,7 +56,9 @@ def test_two_buyers_want_one_seat_and_exactly_one_gets_it() -> None:
 def look_then_write(seat: int, holder: str) -> bool:
     """How it must not be done: look, think, write."""
     with owner() as connection:
-        row = connection.execute("SELECT status FROM catalog.seats WHERE id = %s", [seat]).fetchone()
+        row = connection.execute(
+            "SELECT status FROM catalog.seats WHERE id = %s", [seat]
+        ).fetchone()
         if row is None or row[0] != "AVAILABLE":
             return False
         sleep(0.001)
@@ -69,7 +72,8 @@ def look_then_write(seat: int, holder: str) -> bool:
 
 def test_the_race_is_real_when_the_seat_is_only_looked_at() -> None:
     """Control: without the guarded UPDATE both succeed. If this fails, the test above proves
-    nothing."""
+    nothing.
+    """
     event = hall([("Platea", 4, 10, "80.00")])
     both = 0
     for seat in event.seats[:ROUNDS]:
@@ -86,7 +90,7 @@ def test_two_accounts_order_the_same_seat_and_one_order_exists() -> None:
     for seat in event.seats:
         answers = race(
             *(
-                lambda who=who, seat=seat: buy(  # type: ignore[misc]
+                lambda who=who, seat=seat: buy(
                     who.sub, str(uuid4()), Wish(event.id, [seat], Payment(card_number=PAYS))
                 )
                 for who in (ANA, BRUNO)
@@ -133,8 +137,8 @@ def test_overlapping_wishes_never_deadlock_and_are_never_half_held() -> None:
             seatlock.unlock([(hold.seat_id, hold.fence) for hold in answer], holder)
         return outcome
 
-    outcomes = sum(
-        race(*(lambda n=n, w=w: take(n, w) for n, w in enumerate(wishes(event)))),  # type: ignore[misc]
+    outcomes: Counter[str] = sum(
+        race(*(lambda n=n, w=w: take(n, w) for n, w in enumerate(wishes(event)))),
         Counter(),
     )
     assert set(outcomes) <= {"4", "seat_unavailable"}
@@ -177,4 +181,4 @@ def test_two_tabs_of_one_holder_cannot_pass_the_cap_together() -> None:
             event.id,
         )
         assert len(held) == 6
-        seatlock.unlock(held, "visitor:tabs")  # type: ignore[arg-type]
+        seatlock.unlock(held, "visitor:tabs")

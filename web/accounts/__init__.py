@@ -63,7 +63,7 @@ def signed_in() -> Caller:
     if request.path.startswith("/api/"):
         raise Problem(401, "unauthenticated", "Sign in, or send a bearer token.", bearer.CHALLENGE)
     address = f"/login?{urlencode({'next': _page_of_request()})}"
-    raise HTTPException(response=redirect(address, 303))  # type: ignore[arg-type]
+    raise HTTPException(response=redirect(address, 303))
 
 
 def needs_role(role: str) -> Caller:

@@ -1,4 +1,4 @@
-"""The identity provider: which it is, and how it is reached (the embedded one without a network)."""
+"""The identity provider: which it is and how it is reached, the embedded one without a network."""
 
 import io
 from functools import cache
@@ -25,8 +25,10 @@ def address() -> str:
 
 
 class InProcess(BaseAdapter):
-    """Hands requests for our own provider to this very app: a server that calls itself over HTTP
-    waits for its own threads."""
+    """Hands requests for our own provider to this very app.
+
+    A server that calls itself over HTTP waits for its own threads.
+    """
 
     def __init__(self, app: Flask) -> None:
         super().__init__()
@@ -39,8 +41,8 @@ class InProcess(BaseAdapter):
             query_string=parts.query,
             base_url=f"{parts.scheme}://{parts.netloc}",
             method=request.method or "GET",
-            headers=dict(request.headers),
-            data=request.body or b"",  # type: ignore[arg-type]
+            headers=list(request.headers.items()),
+            data=request.body or b"",
         ).get_environ()
         answer = Client(self._app).open(environ)
         response = requests.Response()

@@ -70,7 +70,7 @@ def callback() -> Response:
     response = make_response(redirect(begun.next, 303))
     response.cache_control.no_store = True
     found = accounts.session()
-    account = {
+    account: dict[str, Any] = {
         "sub": claims.sub,
         "name": claims.name,
         "email": claims.email,

@@ -9,9 +9,10 @@ from uuid import UUID
 
 from flask import Response, jsonify, request
 
-from pipeline import orders as purchases
-from pipeline.orders import Answer, Wish
+from pipeline import orders
+from pipeline.orders import Answer
 from pipeline.payments import Payment, valid_card
+from pipeline.purchases import Wish
 from web.accounts import signed_in
 from web.api import api
 from web.bought import Order, find_order, order_json, orders_of
@@ -36,7 +37,7 @@ def create_order() -> Response:
     body = json_body()
     event_id, wanted = checked(body.get("event_id")), seat_ids(body.get("seat_ids"))
     find_event(event_id)
-    answer = purchases.buy(buyer, key, Wish(event_id, wanted, _payment(body)))
+    answer = orders.buy(buyer, key, Wish(event_id, wanted, _payment(body)))
     if answer.status != 201:
         raise _refusal(event_id, wanted, answer)
     response = jsonify(answer.body)
@@ -78,9 +79,9 @@ def list_orders() -> Response:
         raise Problem(
             422, "invalid_parameter", f"limit is a whole number from 1 to {PAGE_ORDERS_MAX}."
         )
-    orders = orders_of(buyer, limit + 1, _after(request.args.get("cursor") or ""))
-    following = _cursor(orders[limit - 1]) if len(orders) > limit else None
-    return _private(jsonify(orders=[order_json(one) for one in orders[:limit]], next=following))
+    page = orders_of(buyer, limit + 1, _after(request.args.get("cursor") or ""))
+    following = _cursor(page[limit - 1]) if len(page) > limit else None
+    return _private(jsonify(orders=[order_json(one) for one in page[:limit]], next=following))
 
 
 @api.get("/orders/<uuid:order_uuid>")

@@ -28,7 +28,7 @@ class Client(ClientMixin):  # type: ignore[misc]  # Authlib ships no types
     """The one client there is: our own web."""
 
     client_id: str
-    id_token_signed_response_alg: str = "RS256"
+    id_token_signed_response_alg: str = "RS256"  # noqa: S105  no password
 
     def get_client_id(self) -> str:
         return self.client_id
@@ -136,8 +136,10 @@ class IdToken(OpenIDCode):  # type: ignore[misc]
         return {"iss": settings().public_url}
 
     def exists_nonce(self, _nonce: str, _request: Any) -> bool:
-        """A nonce binds an ID token to one sign-in; the client checks that, and the code is used
-        once, so nothing is won by remembering it here."""
+        """Whether it was seen before: nobody needs to know.
+
+        The client checks that the ID token carries its sign-in's nonce, and a code is used once.
+        """
         return False
 
     def generate_user_info(self, user: User, _scope: str) -> UserInfo:

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).parent.parent.parent
 UPDATES_WAITING_MAX = 32
-"""A phone that stops reading gets no more than this; then we close and it reconnects and reloads."""
+"""A phone that stops reading gets no more; then we close, and it reconnects and reloads."""
 LOOK_S = 15.0
 PING_S = 25
 BLOCK_MS = 2_000
@@ -38,21 +38,25 @@ STOP = None
 """In a socket's queue: say goodbye."""
 
 
+Texts = Queue[str | None]
+"""What waits for one socket."""
+
+
 class Listeners:
     """Whose sockets are open here: a bounded queue each."""
 
     def __init__(self) -> None:
-        self._by_buyer: dict[str, set[Queue]] = defaultdict(set)
-        self._anonymous: set[Queue] = set()
+        self._by_buyer: dict[str, set[Texts]] = defaultdict(set)
+        self._anonymous: set[Texts] = set()
         self.stopping = False
 
-    def open(self, buyer: str | None) -> Queue:
+    def open(self, buyer: str | None) -> Texts:
         """A queue for a new socket."""
-        waiting: Queue = Queue(maxsize=UPDATES_WAITING_MAX)
+        waiting: Texts = Queue(maxsize=UPDATES_WAITING_MAX)
         self._of(buyer).add(waiting)
         return waiting
 
-    def close(self, buyer: str | None, waiting: Queue) -> None:
+    def close(self, buyer: str | None, waiting: Texts) -> None:
         """The socket is gone."""
         self._of(buyer).discard(waiting)
         if buyer is not None and not self._by_buyer[buyer]:
@@ -82,7 +86,7 @@ class Listeners:
             waiting.queue.clear()
             waiting.put_nowait(STOP)
 
-    def _of(self, buyer: str | None) -> set[Queue]:
+    def _of(self, buyer: str | None) -> set[Texts]:
         return self._anonymous if buyer is None else self._by_buyer[buyer]
 
 
@@ -116,7 +120,7 @@ def create_app() -> Flask:
     def health() -> Response:
         return make_response(jsonify(status="alive", sockets=listeners.count()))
 
-    @sock.route("/ws")
+    @sock.route("/ws")  # type: ignore[untyped-decorator]  # flask-sock ships no types
     def listen(socket: Any) -> None:
         _serve_socket(socket, accounts.caller().account)
 

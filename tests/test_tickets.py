@@ -1,0 +1,190 @@
+"""The job: money, codes, pictures, and what happens when one of them fails."""
+
+import io
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+import pytest
+import zxingcpp
+from PIL import Image
+
+from pipeline import payments, refunds, sweeper, tickets
+from pipeline.messages import (
+    DEAD_LETTERS_STREAM,
+)
+from pipeline.orders import cancel
+from pipeline.signing import decode, keys
+from tests.halls import hall, owner
+from tests.people import ANA
+from tests.stations import (
+    bought,
+    dispatch,
+    later,
+    one,
+    paid,
+    relay,
+    rows,
+    run_all,
+    status_of,
+    stream,
+    work,
+)
+
+pytestmark = pytest.mark.usefixtures("clean")
+
+CAPTURE_REFUSED = "4000000000000341"
+REFUND_FAILS_TWICE = "4000000000005126"
+
+
+def test_a_ticket_can_be_read_and_checked_by_others() -> None:
+    event = hall()
+    order = bought(event)
+    run_all()
+    ticket = rows(
+        "SELECT ticket_uuid, code, picture FROM orders.tickets WHERE order_uuid = %s", order
+    )[0]
+    read = zxingcpp.read_barcodes(Image.open(io.BytesIO(ticket[2])).convert("L"))
+    assert [one.text for one in read] == [ticket[1]]
+    said = decode(ticket[1], {key.id: key.public for key in keys()})
+    assert (said.ticket_uuid, said.event_id, said.issue) == (ticket[0], event.id, 1)
+
+
+def test_a_second_run_changes_nothing() -> None:
+    """Rule 5, H31."""
+    event = hall()
+    orders = [bought(event, number) for number in range(3)]
+    tickets.make_tickets(orders)
+    state = (
+        rows("SELECT * FROM orders.tickets ORDER BY 1"),
+        rows("SELECT * FROM orders.history ORDER BY 1"),
+    )
+    ledger = [paid(order) for order in orders]
+    tickets.make_tickets(orders)
+    tickets.make_tickets(orders[:1])
+    assert (
+        rows("SELECT * FROM orders.tickets ORDER BY 1"),
+        rows("SELECT * FROM orders.history ORDER BY 1"),
+    ) == state
+    assert [paid(order) for order in orders] == ledger
+
+
+def test_a_worker_killed_in_the_middle_leaves_codes_unchanged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """H30: killed after the capture; another run finishes it."""
+    order = bought(hall())
+
+    def killed(_: str) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tickets, "fail_here", killed)
+        with suppress(KeyboardInterrupt):
+            tickets.make_tickets([order])
+    assert (status_of(order), paid(order)["state"]) == ("PROCESSING", "captured")
+    tickets.make_tickets([order])
+    assert status_of(order) == "COMPLETED"
+
+
+def test_one_refused_capture_fails_only_its_own_order() -> None:
+    event = hall()
+    good, bad = bought(event, 0), bought(event, 1, card=CAPTURE_REFUSED)
+    relay().run_once()
+    dispatch()
+    work()
+    assert (status_of(good), status_of(bad)) == ("COMPLETED", "FAILED")
+    assert one("SELECT reason FROM orders.orders WHERE order_uuid = %s", bad) == "payment_declined"
+    run_all()
+    assert paid(bad)["state"] == "voided"
+    assert one("SELECT status FROM catalog.seats WHERE id = %s", event.seats[1]) == "AVAILABLE"
+    assert one("SELECT settled_at FROM orders.orders WHERE order_uuid = %s", bad) is not None
+
+
+def test_an_order_that_cannot_be_drawn_does_not_stop_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    event = hall()
+    orders = [bought(event, number) for number in range(3)]
+    bad = UUID(orders[1])
+    bad_ticket = one("SELECT ticket_uuid FROM orders.tickets WHERE order_uuid = %s", bad)
+    real = tickets.draw
+
+    def draw(ticket_uuid: UUID, code: str) -> Any:
+        if ticket_uuid == bad_ticket:
+            raise ValueError("no ink")
+        return real(ticket_uuid, code)
+
+    monkeypatch.setattr(tickets, "draw", draw)
+    tickets.make_tickets(orders)
+    assert [status_of(order) for order in orders] == ["COMPLETED", "PROCESSING", "COMPLETED"]
+    assert one("SELECT attempts FROM orders.orders WHERE order_uuid = %s", bad) == 1
+
+
+def test_what_can_heal_is_tried_after_one_two_and_four_seconds_then_dead_lettered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    event = hall()
+    order = bought(event)
+    with monkeypatch.context() as away:
+        away.setattr(
+            payments, "settings", lambda: type("Nowhere", (), {"bank_url": "http://127.0.0.1:9"})
+        )
+        pauses = []
+        for _ in range(4):
+            run_all()
+            pauses.append(
+                one("SELECT extract(epoch FROM retry_at - now())::float FROM orders.orders")
+            )
+            later("retry_at = now()")
+            sweeper.run_once()
+    assert [round(pause) for pause in pauses[:3]] == [1, 2, 4]
+    assert pauses[3] is None
+    assert one("SELECT dead_at FROM orders.orders") is not None
+    assert [entry["order"] for entry in stream(DEAD_LETTERS_STREAM)] == [order]
+    assert one("SELECT status FROM catalog.seats WHERE id = %s", event.seats[0]) == "SOLD"
+    run_all()
+    assert status_of(order) == "PROCESSING", "a dead-lettered order waits"
+
+
+def test_a_dead_letter_is_compensated_after_its_deadline() -> None:
+    event = hall()
+    order = bought(event)
+    later("dead_at = now(), created_at = now() - interval '2 hours'")
+    with owner() as connection:
+        connection.execute("DELETE FROM orders.outbox")
+    sweeper.run_once()
+    assert status_of(order) == "FAILED"
+    assert one("SELECT reason FROM orders.orders") == "not_finished_in_time"
+    assert one("SELECT count(*) FROM orders.tickets WHERE voided_at IS NULL") == 0
+    assert one("SELECT status FROM catalog.seats WHERE id = %s", event.seats[0]) == "SOLD"
+    run_all()
+    assert one("SELECT status FROM catalog.seats WHERE id = %s", event.seats[0]) == "AVAILABLE"
+    assert paid(order)["state"] == "voided"
+    sweeper.run_once()
+    assert len(rows("SELECT 1 FROM orders.history")) == 2
+
+
+def test_a_refund_that_fails_is_tried_again_until_it_works() -> None:
+    order = bought(hall(), card=REFUND_FAILS_TWICE)
+    run_all()
+    assert cancel(UUID(order), ANA.sub)
+    for _ in range(3):
+        run_all()
+        later("retry_at = now() WHERE retry_at IS NOT NULL")
+        sweeper.run_once()
+    assert (paid(order)["state"], paid(order)["refunded"]) == ("refunded", "80.00")
+    assert one("SELECT settled_at FROM orders.orders") is not None
+
+
+def test_settling_twice_gives_the_money_back_once() -> None:
+    order = bought(hall())
+    run_all()
+    cancel(UUID(order), ANA.sub)
+    for _ in range(2):
+        refunds.settle([order])
+    assert paid(order)["refunded"] == "80.00"
+    seats = rows(
+        "SELECT status FROM catalog.seats WHERE id IN (SELECT seat_id FROM orders.tickets)"
+    )
+    assert seats == [("AVAILABLE",)]
