@@ -53,7 +53,7 @@ def load_demo(database_url: str, script: Path = HERE / "demo_data.sql") -> bool:
     """Load the demo season into an empty catalogue, whole or not at all; True when it did."""
     with psycopg.connect(database_url, connect_timeout=10) as connection:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [MIGRATING])
-        if connection.execute("SELECT FROM catalog.events LIMIT 1").fetchone():
+        if connection.execute("SELECT 1 FROM catalog.events LIMIT 1").fetchone():
             return False
         connection.execute(script.read_bytes())
     return True
