@@ -45,6 +45,7 @@ class Autoscaler:
         self._elected = False
         self._children: list[subprocess.Popen[bytes]] = []
         self._calm_since: float | None = None
+        self._wanted = 0
 
     def run_once(self) -> int:
         """Look once and act at most once; gives 0, so that the loop pauses."""
@@ -58,12 +59,14 @@ class Autoscaler:
         now = 1 + len(self._children)
         if wanted > now:
             self._calm_since = None
-            for _ in range(wanted - now):
+            # Twice in a row: a burst that one worker clears within a second starts nobody.
+            for _ in range(min(wanted, self._wanted) - now):
                 self._start()
         elif wanted < now:
             self._let_go()
         else:
             self._calm_since = None
+        self._wanted = wanted
         return 0
 
     def stop(self) -> None:

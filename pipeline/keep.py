@@ -15,16 +15,16 @@ from time import monotonic
 
 import psutil
 
-from pipeline.signals import die_with_parent, stopping
+from pipeline.signals import die_with_parent
 
 PAUSES_S = (1.0, 2.0, 4.0)
 CRASHES_MAX = 5
 CRASH_WINDOW_S = 60.0
 STOP_S_MAX = 4.0
 OTHERS_S_MAX = 3.0
-WATCH_S = 0.1
-ANCESTORS_EVERY = 5
-"""Every so many looks at the child, one at the launcher."""
+WATCH_S = 1.0
+"""So often it looks whether the launcher is still there."""
+OTHERS_PAUSE_S = 0.1
 
 
 def pause_after(crashes: int) -> float | None:
@@ -36,7 +36,7 @@ def pause_after(crashes: int) -> float | None:
 
 def keep(command: list[str], *, last: bool = False) -> int:
     """Run the command until SIGTERM; gives the exit code of the keeper."""
-    stop = stopping()
+    stop, changed = _signals()
     name = command[-1].rpartition(".")[2]
     launchers = psutil.Process().parents()[:2]
     crashes: deque[float] = deque()
@@ -46,7 +46,7 @@ def keep(command: list[str], *, last: bool = False) -> int:
             start_new_session=True,
             preexec_fn=lambda: die_with_parent(signal.SIGTERM),  # noqa: PLW1509  see embedded.py
         )
-        _watch(child, stop, launchers)
+        _watch(child, stop, changed, launchers)
         if stop.is_set():
             if last:
                 _wait_for_others(launchers)
@@ -67,12 +67,31 @@ def keep(command: list[str], *, last: bool = False) -> int:
     return 0
 
 
-def _watch(child: "subprocess.Popen[bytes]", stop: Event, launchers: list[psutil.Process]) -> None:
+def _signals() -> tuple[Event, Event]:
+    """(stop, changed): the one is set by SIGTERM and SIGINT, the other also when a child ends."""
+    stop, changed = Event(), Event()
+
+    def asked(*_: object) -> None:
+        stop.set()
+        changed.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, asked)
+    signal.signal(signal.SIGCHLD, lambda *_: changed.set())
+    return stop, changed
+
+
+def _watch(
+    child: "subprocess.Popen[bytes]",
+    stop: Event,
+    changed: Event,
+    launchers: list[psutil.Process],
+) -> None:
     """Return when the child has ended or everything is to stop."""
-    looks = 0
-    while child.poll() is None and not stop.wait(WATCH_S):
-        looks += 1
-        if looks % ANCESTORS_EVERY == 0 and not all(one.is_running() for one in launchers):
+    while child.poll() is None and not stop.is_set():
+        changed.wait(WATCH_S)
+        changed.clear()
+        if not all(one.is_running() for one in launchers):
             stop.set()
 
 
@@ -90,7 +109,7 @@ def _wait_for_others(launchers: list[psutil.Process]) -> None:
             return
         if not others:
             return
-        Event().wait(WATCH_S)
+        Event().wait(OTHERS_PAUSE_S)
 
 
 def _end(child: "subprocess.Popen[bytes]") -> None:

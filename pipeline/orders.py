@@ -37,17 +37,16 @@ def buy(buyer: str, key: str, wish: Wish) -> Answer:
 
     Nothing that is expected is raised: 402, 409, 422 and 503 are answers.
     """
-    known = _by_key(buyer, key)
-    if known is None or (known.key_given_up and known.step == "REFUSED"):
-        if unfinished_orders() >= BACKLOG_MAX:
-            return BUSY
+    if unfinished_orders() < BACKLOG_MAX:
         purchase = begin(buyer, key, wish, uuid4())
         if purchase is not None:
             return _driven(purchase, wish)
-        # Another request under this key was faster, or the seats are not the event's.
-        known = _by_key(buyer, key)
-    if known is None:
-        return Answer(422, {"error": "invalid_seats"})
+    # The key is known already, the seats are not the event's, or nothing new is begun just now.
+    known = _by_key(buyer, key)
+    if known is None or (known.key_given_up and known.step == "REFUSED"):
+        return (
+            BUSY if unfinished_orders() >= BACKLOG_MAX else Answer(422, {"error": "invalid_seats"})
+        )
     return _again(known, wish)
 
 

@@ -9,8 +9,9 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
+from time import monotonic
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -76,10 +77,16 @@ class Settings:
         """
         if self.public_url_given:
             return self.public_url_given
-        try:
-            return (self.data_dir / "address").read_text().strip()
-        except FileNotFoundError:
-            return f"http://localhost:{self.port}"
+        return _address(self.data_dir, int(monotonic())) or f"http://localhost:{self.port}"
+
+
+@lru_cache(maxsize=1)
+def _address(data_dir: Path, _second: int) -> str:
+    """What `front` wrote, read again each second: it may be started on another PORT."""
+    try:
+        return (data_dir / "address").read_text().strip()
+    except FileNotFoundError:
+        return ""
 
 
 def load(environ: Mapping[str, str]) -> Settings:  # noqa: C901  a list of checks, not a maze

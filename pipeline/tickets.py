@@ -30,6 +30,7 @@ QR_LETTERS_MAX = 154
 """What version 6-M holds in alphanumeric mode; our codes have 141."""
 QR_BORDER_MODULES = 4
 MODULE_PIXELS = 8
+DARK, LIGHT = 0x00, 0xFF
 COMPRESSION = 6
 
 
@@ -46,7 +47,6 @@ def make_tickets(order_uuids: list[str]) -> None:
     """Finish the orders; a second run changes nothing, and one bad order stops no other."""
     with pool("pipeline").connection() as connection:
         orders = write(connection, "orders.start", order_uuids=order_uuids)
-    announce(OrderChanged(str(order.order_uuid), order.buyer, "PROCESSING") for order in orders)
     paid, later = _capture(orders)
     fail_here("job")
     if paid:
@@ -143,12 +143,10 @@ def draw(ticket_uuid: UUID, code: str) -> Drawn:
     )
     qr.add_data(qrcode.util.QRData(code.encode(), mode=ALPHANUMERIC))
     qr.make(fit=False)
-    modules = qr.get_matrix()
-    side = len(modules)
-    picture = Image.new("1", (side, side))
-    picture.putdata([not dark for row in modules for dark in row])
+    # A module is eight pixels wide and a pixel is a bit: a row of modules is a row of bytes.
+    rows = (bytes(DARK if dark else LIGHT for dark in row) for row in qr.get_matrix())
+    side = MODULE_PIXELS * len(qr.get_matrix())
+    picture = Image.frombytes("1", (side, side), b"".join(MODULE_PIXELS * row for row in rows))
     file = io.BytesIO()
-    picture.resize((side * MODULE_PIXELS,) * 2, Image.Resampling.NEAREST).save(
-        file, "PNG", compress_level=COMPRESSION
-    )
+    picture.save(file, "PNG", compress_level=COMPRESSION)
     return Drawn(ticket_uuid, code, file.getvalue())

@@ -14,8 +14,8 @@ SELECT orders.order_uuid, orders.buyer, orders.status, orders.reason, orders.tot
         OR (orders.created_at, orders.order_uuid) < (%(after_at)s::timestamptz, %(after_uuid)s::uuid))
  ORDER BY orders.created_at DESC, orders.order_uuid DESC LIMIT %(limit)s::integer;
 
--- name: one
--- One order of this buyer, with its event.
+-- name: some
+-- Orders with their events: those of this buyer, or (to push each to its own buyer) all of them.
 SELECT orders.order_uuid, orders.buyer, orders.status, orders.reason, orders.total_amount, orders.currency,
        orders.event_id, orders.created_at, orders.completed_at, orders.settled_at, orders.dead_at IS NOT NULL AS stuck,
        orders.status = 'COMPLETED' AND events.starts_at > now()
@@ -23,7 +23,8 @@ SELECT orders.order_uuid, orders.buyer, orders.status, orders.reason, orders.tot
                         WHERE tickets.order_uuid = orders.order_uuid AND tickets.admitted_at IS NOT NULL) AS cancellable,
        events.title, events.category, events.venue, events.time_zone, events.starts_at, events.ends_at
   FROM orders.orders JOIN catalog.events ON events.id = orders.event_id
- WHERE orders.order_uuid = %(order_uuid)s::uuid AND orders.buyer = %(buyer)s::text;
+ WHERE orders.order_uuid = ANY (%(order_uuids)s::uuid[])
+   AND (%(buyer)s::text IS NULL OR orders.buyer = %(buyer)s::text);
 
 -- name: tickets
 -- The tickets of orders, in the order of the hall.

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from psycopg import Connection
+
 from pipeline.connections import pool
 from sql import read
 from web.problems import Problem
@@ -45,11 +47,17 @@ class Order:
 
 def find_order(order_uuid: UUID, buyer: str) -> Order:
     """The buyer's order. Raises Problem 404: somebody else's is as unknown as none."""
-    with pool("web").connection() as connection:
-        rows = read(connection, "orders.one", order_uuid=order_uuid, buyer=buyer)
-    if not rows:
+    found = find_orders([order_uuid], buyer)
+    if not found:
         raise Problem(404, "not_found", "There is no such order, or it is not yours.")
-    return whole(rows)[0]
+    return found[0]
+
+
+def find_orders(order_uuids: list[UUID], buyer: str | None = None) -> list[Order]:
+    """Those of the orders that are this buyer's; without a buyer (the push) all of them."""
+    with pool("web").connection() as connection:
+        rows = read(connection, "orders.some", order_uuids=order_uuids, buyer=buyer)
+        return _whole(connection, rows)
 
 
 def orders_of(
@@ -65,21 +73,20 @@ def orders_of(
             after_at=after[0],
             after_uuid=after[1],
         )
-    return whole(rows)
+        return _whole(connection, rows)
 
 
-def whole(rows: Sequence[Any]) -> list[Order]:
+def _whole(connection: Connection[Any], rows: Sequence[Any]) -> list[Order]:
     """Orders with their tickets and history: two queries, however many orders."""
     uuids = [row.order_uuid for row in rows]
     if not uuids:
         return []
     tickets: dict[UUID, list[Any]] = defaultdict(list)
     history: dict[UUID, list[Any]] = defaultdict(list)
-    with pool("web").connection() as connection:
-        for ticket in read(connection, "orders.tickets", order_uuids=uuids):
-            tickets[ticket.order_uuid].append(ticket)
-        for change in read(connection, "orders.history", order_uuids=uuids):
-            history[change.order_uuid].append(change)
+    for ticket in read(connection, "orders.tickets", order_uuids=uuids):
+        tickets[ticket.order_uuid].append(ticket)
+    for change in read(connection, "orders.history", order_uuids=uuids):
+        history[change.order_uuid].append(change)
     return [Order(row, tickets[row.order_uuid], history[row.order_uuid]) for row in rows]
 
 

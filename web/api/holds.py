@@ -7,6 +7,7 @@ from pipeline.settings import settings
 from web.accounts import caller, start_session
 from web.api import api
 from web.holds import busy, lock, unlock
+from web.inputs import event_id as checked
 from web.inputs import json_body, seat_ids
 from web.problems import Problem, document
 from web.seats import find_event, named_seats, seat_json
@@ -17,10 +18,11 @@ from web.words import rfc3339
 def lock_seat(event_id: int) -> Response:
     """Hold all of the seats or none."""
     wanted = seat_ids(json_body().get("seat_ids"))
-    find_event(event_id)
     holder = caller().holder
     if holder is None:
+        find_event(event_id)
         return _session_needed()
+    checked(event_id)
     answer = lock(event_id, wanted, holder)
     if isinstance(answer, Problem):
         raise answer

@@ -36,7 +36,6 @@ def create_order() -> Response:
     key = checked_key(request.headers.get("Idempotency-Key"))
     body = json_body()
     event_id, wanted = checked(body.get("event_id")), seat_ids(body.get("seat_ids"))
-    find_event(event_id)
     answer = orders.buy(buyer, key, Wish(event_id, wanted, _payment(body)))
     if answer.status != 201:
         raise _refusal(event_id, wanted, answer)
@@ -50,6 +49,7 @@ def create_order() -> Response:
 
 def _refusal(event_id: int, wanted: list[int], answer: Answer) -> Problem:
     if answer.body["error"] == "invalid_seats" and "seats" not in answer.body:
+        find_event(event_id)
         named_seats(event_id, wanted)
     return refusal_of(answer)
 

@@ -58,6 +58,8 @@ def main() -> int:
         env={
             "PATH": os.environ["PATH"],
             "HOME": str(now.data_dir / "caddy"),
+            # Go's scheduler spins on every wake-up; one thread of it is plenty here.
+            "GOMAXPROCS": "1",
             "XDG_DATA_HOME": str(now.data_dir / "caddy"),
             "XDG_CONFIG_HOME": str(now.data_dir / "caddy"),
             "FRONT_PORT": str(now.port),

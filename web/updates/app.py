@@ -19,7 +19,7 @@ from pipeline.connections import redis_client
 from pipeline.messages import UPDATES_STREAM, OrderChanged, PoisonedMessageError, update
 from pipeline.settings import settings
 from web import accounts, problems, words
-from web.bought import find_order
+from web.bought import find_orders
 from web.problems import Problem
 
 log = logging.getLogger(__name__)
@@ -176,7 +176,7 @@ def _follow(app: Flask) -> None:
 
 def _push(app: Flask, entries: list[dict[str, str]]) -> None:
     """The latest state of each order, once, whatever happened to it in between."""
-    changed: dict[str, str] = {}
+    changed: set[str] = set()
     for fields in entries:
         try:
             change = update(fields)
@@ -184,15 +184,13 @@ def _push(app: Flask, entries: list[dict[str, str]]) -> None:
             log.warning("not an update of ours: %s", error)
             continue
         if isinstance(change, OrderChanged) and listeners.listens(change.buyer):
-            changed[change.order_uuid] = change.buyer
-    for order_uuid, buyer in changed.items():
-        listeners.send(buyer, _fragment(app, order_uuid, buyer))
-
-
-def _fragment(app: Flask, order_uuid: str, buyer: str) -> str:
+            changed.add(change.order_uuid)
+    if not changed:
+        return
     with app.app_context():
-        order = find_order(UUID(order_uuid), buyer)
-        return render_template("orders/_order.html", order=order, pushed=True)
+        for order in find_orders([UUID(order_uuid) for order_uuid in changed]):
+            fragment = render_template("orders/_order.html", order=order, pushed=True)
+            listeners.send(order.buyer, fragment)
 
 
 def drain(worker: Any) -> None:
