@@ -41,15 +41,17 @@ Entry = tuple[str, dict[str, str]]
 
 
 def batches(messages: list[OrderMessage]) -> Iterator[tuple[str, list[str]]]:
-    """Jobs: up to JOB_ORDERS_MAX orders of one kind each, or one order that is alone."""
-    together: dict[str, dict[str, None]] = {"make": {}, "settle": {}}
-    for message in messages:
-        if message.alone:
-            yield message.kind, [message.order_uuid]
-        else:
-            together[message.kind][message.order_uuid] = None
-    for kind, unique in together.items():
-        order_uuids = list(unique)
+    """Jobs: up to JOB_ORDERS_MAX orders of one kind each, or one order that is alone.
+
+    What was sent twice is one job: RQ refuses two of the same id.
+    """
+    for kind in JOBS:
+        wanted = [message for message in messages if message.kind == kind]
+        alone = dict.fromkeys(message.order_uuid for message in wanted if message.alone)
+        together = dict.fromkeys(message.order_uuid for message in wanted)
+        order_uuids = [order_uuid for order_uuid in together if order_uuid not in alone]
+        for order_uuid in alone:
+            yield kind, [order_uuid]
         for start in range(0, len(order_uuids), JOB_ORDERS_MAX):
             yield kind, order_uuids[start : start + JOB_ORDERS_MAX]
 

@@ -87,25 +87,26 @@ def make_cluster(settings: Settings) -> bool:
     folder = _postgres_folder(settings)
     if (folder / "PG_VERSION").exists():
         return False
-    making = folder.with_name(folder.name + ".new")
-    shutil.rmtree(making, ignore_errors=True)
-    making.mkdir(mode=0o700)
-    password = making.with_name(making.name + ".password")
+    for cut_off in folder.parent.glob(f"{folder.name}.new.*"):
+        shutil.rmtree(cut_off, ignore_errors=True)
+    room = Path(tempfile.mkdtemp(prefix=f"{folder.name}.new.", dir=folder.parent))
+    making, password = room / "data", room / "password"
     password.touch(mode=0o600)
     password.write_text(settings.postgres_password)
     if user is not None:
-        os.chown(making, user, -1)
+        os.chown(room, user, -1)
         os.chown(password, user, -1)
     done = subprocess.run(
         [*prefix, str(binaries / "initdb"), "-D", str(making), "-U", "ticketbuster",
          "--auth=scram-sha-256", f"--pwfile={password}", "--encoding=UTF8",
          "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-sync"],
         check=False, env=CLIENT_ENVIRONMENT, user=user, capture_output=True, text=True,
+        preexec_fn=lambda: die_with_parent(signal.SIGKILL),
     )  # fmt: skip
-    password.unlink()
     if done.returncode:
         raise LocalServiceError(f"Postgres could not make its files: {done.stderr.strip()}")
     making.rename(folder)
+    shutil.rmtree(room)
     return True
 
 

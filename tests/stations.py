@@ -116,7 +116,12 @@ def stream(name: str) -> list[dict[str, str]]:
     return [fields for _, fields in entries]
 
 
+def ledger() -> dict[str, dict[str, Any]]:
+    """The bank's payments by key."""
+    payments = urllib3.request("GET", f"{settings().bank_url}/ledger").json()["payments"]
+    return {payment["key"]: payment for payment in payments}
+
+
 def paid(order_uuid: str) -> dict[str, Any]:
     """What the bank's ledger says of an order."""
-    ledger = urllib3.request("GET", f"{settings().bank_url}/ledger").json()["payments"]
-    return next(payment for payment in ledger if payment["key"] == order_uuid)
+    return ledger()[order_uuid]

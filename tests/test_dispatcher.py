@@ -40,11 +40,13 @@ def test_waiting_orders_become_jobs_of_up_to_twenty_five() -> None:
         OrderMessage(f"{99:036d}", "settle"),
         OrderMessage(f"{98:036d}", "make", alone=True),
     ]
-    made = list(batches([*messages, messages[0]]))
+    again = OrderMessage(messages[0].order_uuid, "make", alone=True)
+    made = list(batches([*messages, messages[-1], again]))
     assert [(kind, len(orders)) for kind, orders in made] == [
         ("make", 1),
+        ("make", 1),
         ("make", JOB_ORDERS_MAX),
-        ("make", 3),
+        ("make", 2),
         ("settle", 1),
     ]
 

@@ -5,9 +5,12 @@ import logging
 from typing import Any
 
 from flask import Flask, Response, render_template, request
+from psycopg import OperationalError
 from werkzeug.exceptions import HTTPException
 
 log = logging.getLogger(__name__)
+
+RETRY_S = 2
 
 
 class Problem(Exception):  # noqa: N818  RFC 9457 calls it a problem, not an error
@@ -74,6 +77,12 @@ def _http(error: HTTPException) -> Response:
     return _answer(Problem(status, CODES.get(status, "refused"), error.description or "", headers))
 
 
+def _away(error: OperationalError) -> Response:
+    log.warning("Postgres does not answer: %s", str(error).partition("\n")[0])
+    detail = f"Nobody could look that up just now. Try again in {RETRY_S} seconds."
+    return _answer(Problem(503, "busy", detail, {"Retry-After": str(RETRY_S)}))
+
+
 def _bug(error: Exception) -> Response:
     log.error("unexpected", exc_info=error)
     return _answer(
@@ -89,4 +98,5 @@ def register(app: Flask) -> None:
     """Let every refusal of this app, expected or not, be answered in the right form."""
     app.register_error_handler(Problem, _answer)
     app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(OperationalError, _away)
     app.register_error_handler(Exception, _bug)

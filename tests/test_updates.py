@@ -1,0 +1,128 @@
+"""The process updates, for real: who may listen, what is pushed to whom, and how it says goodbye."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from time import monotonic, sleep
+from typing import Any
+
+import pytest
+import websocket
+from flask import Flask
+
+from pipeline.connections import redis_client
+from pipeline.messages import UPDATES_STREAM, OrderChanged
+from pipeline.settings import settings
+from pipeline.updates import announce
+from tests.halls import hall
+from tests.people import ANA, BRUNO, Person, sign_in, token_of
+from tests.stations import bought, run_all
+
+START_S_MAX = 30
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """The gevent process behind /ws."""
+    process = subprocess.Popen([sys.executable, "-m", "web.updates"], env=dict(os.environ))
+    deadline = monotonic() + START_S_MAX
+    while True:
+        try:
+            listen(settings().updates_port, ANA).close()
+            break
+        except OSError:
+            assert monotonic() < deadline
+            sleep(0.1)
+    yield settings().updates_port
+    process.terminate()
+    process.wait(10)
+
+
+def listen(port: int, person: Person | None = None, **how: Any) -> websocket.WebSocket:
+    if person is not None:
+        how["header"] = [f"Authorization: Bearer {token_of(person)}"]
+    return websocket.create_connection(f"ws://127.0.0.1:{port}/ws", timeout=5, **how)
+
+
+@pytest.mark.usefixtures("clean")
+def test_a_buyers_pages_are_sent_the_finished_ticket_and_nobody_else(port: int) -> None:
+    """Rule 10."""
+    one, two, his = listen(port, ANA), listen(port, ANA), listen(port, BRUNO)
+    order = bought(hall())
+    run_all()
+    for socket in (one, two):
+        text = socket.recv()
+        assert 'data-status="COMPLETED"' in text
+        assert order in text
+        assert 'hx-swap-oob="outerHTML"' in text
+    his.settimeout(1)
+    with pytest.raises(websocket.WebSocketTimeoutException):
+        his.recv()
+    for socket in (one, two, his):
+        socket.close()
+
+
+@pytest.mark.usefixtures("clean")
+def test_a_signed_in_browser_listens_by_its_cookie(port: int, app: Flask) -> None:
+    client = app.test_client()
+    sign_in(client, ANA)
+    cookie = client.get_cookie("session")
+    assert cookie
+    socket = listen(port, cookie=f"session={cookie.value}", origin=settings().public_url)
+    bought(hall())
+    run_all()
+    assert 'data-status="COMPLETED"' in socket.recv()
+    socket.close()
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost:1", "null"])
+def test_another_sites_page_may_not_listen(port: int, app: Flask, origin: str) -> None:
+    """H41."""
+    client = app.test_client()
+    sign_in(client, ANA)
+    cookie = client.get_cookie("session")
+    assert cookie
+    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+        listen(port, cookie=f"session={cookie.value}", origin=origin)
+    assert refused.value.status_code == 403
+
+
+def test_a_bad_token_may_not_listen(port: int) -> None:
+    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+        listen(port, header=["Authorization: Bearer x.y.z"])
+    assert refused.value.status_code == 401
+
+
+def test_an_update_that_is_not_ours_stops_nothing(port: int) -> None:
+    socket = listen(port, ANA)
+    redis_client().xadd(UPDATES_STREAM, {"what": "nonsense"})
+    announce([OrderChanged("00000000-0000-0000-0000-000000000000", ANA.sub, "COMPLETED")])
+    redis_client().xadd(
+        UPDATES_STREAM, {"what": "order", "order": "x", "buyer": ANA.sub, "status": "y"}
+    )
+    bought(hall())
+    run_all()
+    assert 'data-status="COMPLETED"' in socket.recv()
+    socket.close()
+
+
+def test_a_stop_tells_every_page_to_come_back() -> None:
+    """1012 and not 1000, from which htmx would not return."""
+    environment = {**os.environ, "UPDATES_PORT": str(settings().updates_port + 1)}
+    process = subprocess.Popen([sys.executable, "-m", "web.updates"], env=environment)
+    deadline = monotonic() + START_S_MAX
+    sockets: list[websocket.WebSocket] = []
+    while len(sockets) < 20:
+        try:
+            sockets.append(listen(settings().updates_port + 1, ANA))
+        except OSError:
+            assert monotonic() < deadline
+            sleep(0.1)
+    begun = monotonic()
+    process.terminate()
+    for socket in sockets:
+        code, content = socket.recv_data()
+        assert (code, int.from_bytes(content[:2])) == (websocket.ABNF.OPCODE_CLOSE, 1012)
+    assert process.wait(5) == 0
+    assert monotonic() - begun < 5
