@@ -33,10 +33,12 @@ SELECT begun.*, events.status = 'PUBLISHED' AS published, 0::double precision AS
 
 -- name: by_key
 -- What became of a key: the purchase that owns it, else one that is still being undone, else the latest.
-SELECT purchases.*, true AS published, purchases.driven_until > now() AS driven,
-       extract(epoch FROM now() - purchases.created_at)::double precision AS age
-  FROM orders.purchases
- WHERE purchases.buyer = %(buyer)s::text AND purchases.idempotency_key = %(key)s::text
+SELECT purchases.*, true AS published, extract(epoch FROM now() - purchases.created_at)::double precision AS age
+  FROM (SELECT * FROM orders.purchases
+         WHERE buyer = %(buyer)s::text AND idempotency_key = %(key)s::text AND NOT key_given_up
+        UNION ALL
+        SELECT * FROM orders.purchases
+         WHERE buyer = %(buyer)s::text AND idempotency_key = %(key)s::text AND key_given_up) AS purchases
  ORDER BY purchases.key_given_up, purchases.step = 'REFUSED', purchases.created_at DESC LIMIT 1;
 
 -- name: take_over

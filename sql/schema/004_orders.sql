@@ -32,6 +32,8 @@ COMMENT ON COLUMN orders.purchases.digest IS 'HMAC over event, sorted seats and 
 COMMENT ON COLUMN orders.purchases.own_hold IS 'the seats that this purchase takes itself, and frees again if it is refused';
 COMMENT ON COLUMN orders.purchases.driven_until IS 'whoever drives it has until then; afterwards anybody may take over';
 CREATE UNIQUE INDEX one_purchase_a_key ON orders.purchases (buyer, idempotency_key) WHERE NOT key_given_up;
+-- For a key that was given up, whose purchase may still be being undone.
+CREATE INDEX purchases_given_up ON orders.purchases (buyer, idempotency_key) WHERE key_given_up;
 CREATE INDEX purchases_under_way ON orders.purchases (order_uuid) WHERE step NOT IN ('PLACED', 'REFUSED');
 
 CREATE TABLE orders.orders (
