@@ -15,8 +15,8 @@ from pipeline.updates import announce
 from sql import read, write
 
 BATCH_MAX = 500
-POLL_S = 0.1
-"""Also the window in which orders gather into one job (HOTPATH section 4)."""
+POLL_S = 0.2
+"""Also the window in which orders gather into one job: longer is cheaper and later."""
 ELECTED = 0x7B_0002
 
 

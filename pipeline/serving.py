@@ -13,7 +13,7 @@ from pipeline import logs
 GRACE_S = 3
 KEEP_ALIVE_S = 75
 # gthread parks a thread up to 5 s on a new connection that sends nothing; sixteen silent phones
-# would stall everybody (HOTPATH section 1). A private constant: a test holds it in place.
+# would stall everybody. A private constant: a test holds it in place.
 gunicorn.workers.gthread.DEFAULT_WORKER_DATA_TIMEOUT = 0.05
 
 

@@ -132,7 +132,7 @@ def try_later(order_uuids: list[UUID]) -> None:
 
 
 def draw(ticket_uuid: UUID, code: str) -> Drawn:
-    """The QR code of a ticket's code as a small PNG (version and mask fixed: HOTPATH section 6)."""
+    """The QR code as a small PNG; version and mask are fixed, which is many times cheaper."""
     if len(code) > QR_LETTERS_MAX:
         raise ValueError("the code does not fit the QR code")
     qr = qrcode.QRCode(

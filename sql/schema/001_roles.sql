@@ -1,4 +1,4 @@
--- Schemas and the roles that may touch them (DESIGN rule 6). Roles belong to the whole server, so another
+-- Schemas and the roles that may touch them (ARCHITECTURE, rule 6). Roles belong to the whole server, so another
 -- database of the same server may have made them already, perhaps in this very moment.
 DO $$
 DECLARE

@@ -1,0 +1,95 @@
+"""Money: sums are exact everywhere, and of two attempts at the same seats only one is ever paid."""
+
+import sqlite3
+from contextlib import closing
+from uuid import uuid4
+
+import pytest
+from flask.testing import FlaskClient
+
+from pipeline import orders, sweeper
+from pipeline.payments import Payment
+from pipeline.purchases import Wish
+from pipeline.settings import settings
+from tests.halls import hall
+from tests.people import ANA, bearer, sign_in
+from tests.stations import PAYS, ledger, one, paid, purchase, rows, run_all
+from tests.test_checkout import hold
+from web import accounts
+from web.recent import forget
+
+pytestmark = pytest.mark.usefixtures("clean")
+
+LATE = "4000000000000259"
+
+
+@pytest.mark.parametrize(
+    ("price", "count", "total"),
+    [("64.00", 5, "320.00"), ("25.00", 2, "50.00"), ("33.33", 3, "99.99"), ("0.10", 10, "1.00")],
+)
+def test_a_sum_is_the_same_on_page_in_order_and_at_the_bank(
+    client: FlaskClient, price: str, count: int, total: str
+) -> None:
+    """H46."""
+    forget()
+    event = hall([("Sala", 1, 10, price)])
+    sign_in(client, ANA)
+    hold(client, event, event.seats[:count])
+    assert f"Pagar S/\N{NO-BREAK SPACE}{total}" in client.get(f"/events/{event.id}/checkout").text
+    answer = purchase(event, event.seats[:count])
+    assert answer.body["total_amount"] == total
+    run_all()
+    assert paid(answer.body["order_uuid"])["captured"] == total
+    shown = client.get(f"/api/orders/{answer.body['order_uuid']}", headers=bearer(ANA)).get_json()
+    assert shown["total_amount"] == total
+
+
+def confirm() -> None:
+    """Thirty seconds pass at the bank."""
+    with closing(sqlite3.connect(settings().data_dir / "bank.sqlite3", timeout=5)) as books, books:
+        books.execute("UPDATE payments SET confirmed_at = 0 WHERE state = 'pending'")
+
+
+def test_a_first_attempt_that_is_confirmed_late_does_not_undo_the_second() -> None:
+    """H12: both attempts want the same seat; the one that was paid stays, the other is not charged."""
+    event = hall()
+    first = Wish(event.id, event.seats[:1], Payment(card_number=LATE))
+    key = str(uuid4())
+    assert orders.buy(ANA.sub, key, first).body["error"] == "in_progress"
+    second = purchase(event, event.seats[:1], card=PAYS)
+    assert second.status == 201
+    confirm()
+    sweeper.run_once()
+    late = str(one("SELECT order_uuid FROM orders.purchases WHERE idempotency_key = %s", key))
+    assert one("SELECT step FROM orders.purchases WHERE idempotency_key = %s", key) == "REFUSED"
+    assert ledger()[late]["state"] == "voided"
+    run_all()
+    assert rows("SELECT order_uuid::text, status FROM orders.orders") == [
+        (second.body["order_uuid"], "COMPLETED")
+    ]
+    assert one("SELECT status FROM catalog.seats WHERE id = %s", event.seats[0]) == "SOLD"
+    assert sweeper.check() == []
+
+
+def test_a_payment_confirmed_late_still_buys_the_seat_that_nobody_else_took() -> None:
+    event, key = hall(), str(uuid4())
+    wish = Wish(event.id, event.seats[:1], Payment(card_number=LATE))
+    orders.buy(ANA.sub, key, wish)
+    confirm()
+    sweeper.run_once()
+    assert orders.buy(ANA.sub, key, wish).status == 201
+
+
+def test_behind_https_the_cookie_is_for_https_alone(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """H37, the part that is built: links come from PUBLIC_URL, never from a Host header."""
+    assert "Secure" not in client.get("/login").headers["Set-Cookie"]
+    public = type("Public", (), {"public_url": "https://tickets.example"})
+    client.delete_cookie("session")
+    with monkeypatch.context() as patch:
+        patch.setattr(accounts, "settings", lambda: public)
+        assert "Secure" in client.get("/login").headers["Set-Cookie"]
+    elsewhere = client.get("/login", headers={"Host": "evil.example", "X-Forwarded-Proto": "https"})
+    assert elsewhere.headers["Location"].startswith(settings().public_url)
+    assert "evil.example" not in elsewhere.headers["Location"]
