@@ -57,8 +57,9 @@ def test_a_killed_launcher_leaves_nothing_that_the_next_start_cannot_clear(tmp_p
         with running(tmp_path) as second:
             assert monotonic() - begun < 60
             assert is_ready(second.address)
-            said = (tmp_path / "run.log").read_text()
-            assert "TicketBuster serves" in said
+            log = tmp_path / "run.log"
+            wait_for(lambda: f"serves {second.address}" in log.read_text(), 15, "no line")
+            said = log.read_text()
             assert said.count("loaded, with dates that count from today") == 1
             assert file_values(tmp_path / "run.env")["SECRET_KEY"] == keyring
             busy = run(tmp_path)
