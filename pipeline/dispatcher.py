@@ -5,7 +5,7 @@ import os
 import socket
 from collections.abc import Iterator
 from hashlib import sha256
-from time import monotonic, time
+from time import monotonic, sleep, time
 from typing import Any
 
 import redis
@@ -17,6 +17,7 @@ from pipeline.jobs import (
     FAILURE_TTL_S,
     JOB_ORDERS_MAX,
     JOB_TIMEOUT_S,
+    JOBS_WAITING_MAX,
     RESULT_TTL_S,
     ticket_queue,
 )
@@ -31,6 +32,7 @@ from pipeline.messages import (
 
 ENTRIES_MAX = 250
 BLOCK_MS = 1_000
+FULL_PAUSE_S = 0.1
 CLAIM_EVERY_S = 5.0
 ABANDONED_MS = 10_000
 """An entry that another dispatcher took so long ago without acknowledging is taken over."""
@@ -65,7 +67,13 @@ class Dispatcher:
         self._claim_at = 0.0
 
     def run_once(self) -> int:
-        """Hand one batch of entries to RQ; gives how many entries."""
+        """Hand one batch of entries to RQ; gives how many entries.
+
+        While workers are behind, entries stay in the stream: there they gather into fuller jobs.
+        """
+        if ticket_queue().count >= JOBS_WAITING_MAX:
+            sleep(FULL_PAUSE_S)
+            return 0
         try:
             entries = self._read()
         except redis.ResponseError as error:

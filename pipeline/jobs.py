@@ -1,4 +1,4 @@
-"""RQ's queue of ticket jobs: how many orders a job carries and how long it may take."""
+"""RQ's queue of ticket jobs: how many orders one carries, how many wait, how long one may take."""
 
 from rq import Queue
 from rq.serializers import JSONSerializer
@@ -7,6 +7,7 @@ from pipeline.connections import queue_client
 from pipeline.messages import TICKETS_QUEUE
 
 JOB_ORDERS_MAX = 25
+JOBS_WAITING_MAX = 12
 JOB_TIMEOUT_S = 60
 RESULT_TTL_S = 60
 FAILURE_TTL_S = 86_400

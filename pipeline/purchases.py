@@ -1,7 +1,9 @@
 """Drives a purchase step by step under a lease, forward to an order or back to a refusal.
 
 Only its driver moves a purchase, and each step is an UPDATE guarded by step and driver. The buyer's
-request, a repeat of it, and the sweeper all call the same `drive`.
+request, a repeat of it, and the sweeper all call the same `drive`. That the money is reserved is
+the bank's row and that the seats are SOLD is seatlock's: neither is written here a second time,
+since whoever takes over asks both again anyway.
 """
 
 import json
@@ -103,7 +105,7 @@ def _begun(purchase: Row, wish: Wish | None) -> Row:
         return _refuse(purchase, *BUSY)
     if isinstance(held, seatlock.Refusal):
         return _refuse(purchase, *_seats_refused(held))
-    fences = {hold.seat_id: hold.fence for hold in held}
+    fences = {hold.id: hold.fence for hold in held}
     return _write(
         "purchases.held",
         purchase,
@@ -113,28 +115,36 @@ def _begun(purchase: Row, wish: Wish | None) -> Row:
 
 
 def _held(purchase: Row, wish: Wish | None) -> Row:
+    """Pay, make the seats SOLD, place the order; or turn back, saying why."""
+    refused = _authorise(purchase, wish) or _commit(purchase)
+    if refused is not None:
+        return _refuse(purchase, *refused)
+    # Order, tickets and outbox row; from here it is an order's journey.
+    return _write("purchases.place", purchase)
+
+
+def _authorise(purchase: Row, wish: Wish | None) -> Refused | None:
     """Reserve the money. Nobody but the buyer's own request knows the card."""
     if wish is not None:
         fail_here("held")
         refused = _refused_before_payment(purchase, wish)
         if refused is not None:
-            return _refuse(purchase, *refused)
-    if purchase.amount == 0:
-        return _authorised_now(purchase)
+            return refused
     try:
-        state = _payment_state(purchase, wish)
+        state = _payment_state(purchase, wish) if purchase.amount else "authorised"
     except payments.BankUnreachableError:
         # Whoever looks up can do so again; whoever has the card has tried twice.
         state = "pending" if wish is None else "unknown"
     except payments.InvalidCardError:
-        return _refuse(purchase, *NO_PAYMENT)
+        return NO_PAYMENT
     if state == "authorised":
-        return _authorised_now(purchase)
+        fail_here("authorised")
+        return None
     if state in DECLINES:
-        return _refuse(purchase, 402, {"error": DECLINES[state]})
+        return 402, {"error": DECLINES[state]}
     if state == "pending" and purchase.age < PAYMENT_WAIT_S:
         raise _later(purchase)
-    return _refuse(purchase, *BUSY)
+    return BUSY
 
 
 def _refused_before_payment(purchase: Row, wish: Wish) -> Refused | None:
@@ -170,31 +180,19 @@ def _payment_state(purchase: Row, wish: Wish | None) -> str:
     return state
 
 
-def _authorised_now(purchase: Row) -> Row:
-    purchase = _write("purchases.advance", purchase, before="HELD", after="AUTHORISED")
-    fail_here("authorised")
-    return purchase
-
-
-def _authorised(purchase: Row, _: Wish | None) -> Row:
+def _commit(purchase: Row) -> Refused | None:
     """Make the seats SOLD for this order; whether it was done before makes no difference."""
     holds = list(zip(purchase.seat_ids, purchase.fences, strict=True))
     try:
-        refused = seatlock.commit(holds, _holder(purchase), str(purchase.order_uuid))
+        gone = seatlock.commit(holds, _holder(purchase), str(purchase.order_uuid))
     except seatlock.SeatlockUnreachableError:
         if purchase.age < PAYMENT_WAIT_S:
             raise _later(purchase) from None
-        return _refuse(purchase, *BUSY)
-    if refused:
-        return _refuse(purchase, 409, {"error": "seat_unavailable", "unavailable": refused})
-    purchase = _write("purchases.advance", purchase, before="AUTHORISED", after="COMMITTED")
+        return BUSY
+    if gone:
+        return 409, {"error": "seat_unavailable", "unavailable": gone}
     fail_here("committed")
-    return purchase
-
-
-def _committed(purchase: Row, _: Wish | None) -> Row:
-    """Write order, tickets and outbox row; from here it is an order's journey."""
-    return _write("purchases.place", purchase)
+    return None
 
 
 def _refusing(purchase: Row, _: Wish | None) -> Row:
@@ -207,7 +205,7 @@ def _refusing(purchase: Row, _: Wish | None) -> Row:
             _undo(purchase)
         except (payments.BankUnreachableError, seatlock.SeatlockUnreachableError):
             raise _later(purchase) from None
-    return _write("purchases.advance", purchase, before="REFUSING", after="REFUSED")
+    return _write("purchases.refused", purchase)
 
 
 def _undo(purchase: Row) -> None:
@@ -219,7 +217,7 @@ def _undo(purchase: Row) -> None:
         held = seatlock.lock(purchase.event_id, purchase.own_hold, holder)
         if isinstance(held, seatlock.Refusal):
             return
-        fences = {hold.seat_id: hold.fence for hold in held}
+        fences = {hold.id: hold.fence for hold in held}
     elif purchase.amount:
         payments.void(key)
     seatlock.unlock_order(purchase.seat_ids, key)
@@ -230,8 +228,6 @@ def _undo(purchase: Row) -> None:
 _STEPS: dict[str, Callable[[Row, Wish | None], Row]] = {
     "BEGUN": _begun,
     "HELD": _held,
-    "AUTHORISED": _authorised,
-    "COMMITTED": _committed,
     "REFUSING": _refusing,
 }
 

@@ -5,14 +5,12 @@
 -- does not hold yet. Nothing comes back where the key is known already, or where an earlier purchase under a key that
 -- was given up is still being undone.
 WITH found AS (
-    SELECT seats.id, seats.fence, seats.price,
-           seats.status = 'LOCKED' AND seats.holder = 'account:' || %(buyer)s::text
-           AND seats.held_until > clock_timestamp() AS mine
-      FROM catalog.seats WHERE seats.id = ANY (%(seat_ids)s::bigint[]) AND seats.event_id = %(event_id)s::bigint
-), summed AS (
     SELECT array_agg(id ORDER BY id) AS ids, array_agg(fence ORDER BY id) AS fences, sum(price) AS amount,
-           coalesce(array_agg(id ORDER BY id) FILTER (WHERE NOT mine), '{}') AS own_hold
-      FROM found HAVING count(*) = cardinality(%(seat_ids)s::bigint[])
+           coalesce(array_agg(id ORDER BY id) FILTER
+               (WHERE NOT (status = 'LOCKED' AND holder = 'account:' || %(buyer)s::text
+                           AND held_until > clock_timestamp())), '{}') AS own_hold
+      FROM catalog.seats WHERE id = ANY (%(seat_ids)s::bigint[])
+    HAVING count(*) FILTER (WHERE event_id = %(event_id)s::bigint) = cardinality(%(seat_ids)s::bigint[])
 ), begun AS (
     INSERT INTO orders.purchases (order_uuid, buyer, idempotency_key, digest, event_id, step, seat_ids, fences,
                                   own_hold, amount, currency, driven_by, driven_until)
@@ -20,12 +18,8 @@ WITH found AS (
            CASE WHEN own_hold = '{}' THEN 'HELD' ELSE 'BEGUN' END, ids, fences, own_hold,
            CASE WHEN own_hold = '{}' THEN amount END, events.currency, %(driver)s::uuid,
            now() + make_interval(secs => %(lease)s::double precision)
-      FROM summed, catalog.events
-     WHERE events.id = %(event_id)s::bigint
-       AND NOT EXISTS (SELECT FROM orders.purchases earlier
-                        WHERE earlier.buyer = %(buyer)s::text AND earlier.idempotency_key = %(key)s::text
-                          AND earlier.key_given_up AND earlier.step <> 'REFUSED')
-        ON CONFLICT (buyer, idempotency_key) WHERE NOT key_given_up DO NOTHING
+      FROM found, catalog.events WHERE events.id = %(event_id)s::bigint
+        ON CONFLICT (buyer, idempotency_key) WHERE NOT (key_given_up AND step = 'REFUSED') DO NOTHING
     RETURNING *
 )
 SELECT begun.*, events.status = 'PUBLISHED' AS published, 0::double precision AS age
@@ -69,20 +63,19 @@ UPDATE orders.purchases
  WHERE order_uuid = %(order_uuid)s::uuid AND step = 'BEGUN' AND driven_by = %(driver)s::uuid
 RETURNING *, true AS published, extract(epoch FROM now() - created_at)::double precision AS age;
 
--- name: advance
--- From one step to the next, by its driver alone.
-UPDATE orders.purchases
-   SET step = %(after)s::text, driven_until = now() + make_interval(secs => %(lease)s::double precision)
- WHERE order_uuid = %(order_uuid)s::uuid AND step = %(before)s::text AND driven_by = %(driver)s::uuid
-RETURNING *, true AS published, extract(epoch FROM now() - created_at)::double precision AS age;
-
 -- name: refuse
 -- Turn back: reason and answer are written before the first undo. From here there is only back.
 UPDATE orders.purchases
    SET step = 'REFUSING', answer_status = %(status)s::smallint, answer = %(answer)s::jsonb,
        key_given_up = %(key_given_up)s::boolean, fences = %(fences)s::bigint[],
        driven_until = now() + make_interval(secs => %(lease)s::double precision)
- WHERE order_uuid = %(order_uuid)s::uuid AND step IN ('BEGUN', 'HELD', 'AUTHORISED') AND driven_by = %(driver)s::uuid
+ WHERE order_uuid = %(order_uuid)s::uuid AND step IN ('BEGUN', 'HELD') AND driven_by = %(driver)s::uuid
+RETURNING *, true AS published, extract(epoch FROM now() - created_at)::double precision AS age;
+
+-- name: refused
+-- Everything is undone.
+UPDATE orders.purchases SET step = 'REFUSED'
+ WHERE order_uuid = %(order_uuid)s::uuid AND step = 'REFUSING' AND driven_by = %(driver)s::uuid
 RETURNING *, true AS published, extract(epoch FROM now() - created_at)::double precision AS age;
 
 -- name: let_go
@@ -97,7 +90,7 @@ WITH wanted AS (
     SELECT purchases.order_uuid, purchases.buyer, purchases.event_id, purchases.amount, purchases.currency,
            purchases.seat_ids
       FROM orders.purchases
-     WHERE purchases.order_uuid = %(order_uuid)s::uuid AND purchases.step = 'COMMITTED'
+     WHERE purchases.order_uuid = %(order_uuid)s::uuid AND purchases.step = 'HELD'
        AND purchases.driven_by = %(driver)s::uuid
        FOR UPDATE
 ), chosen AS (

@@ -1,4 +1,4 @@
--- What seatlock alone does to seats; the statements themselves are functions of 003_holds.sql.
+-- What seatlock alone does to seats; the statements themselves are functions of sql/schema.
 
 -- name: lock
 -- Hold all of the wanted seats or none; one row a seat, or one row a reason.

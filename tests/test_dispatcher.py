@@ -61,6 +61,25 @@ def test_job_and_acknowledgement_are_one() -> None:
     assert redis_client().xpending(ORDERS_STREAM, ORDERS_GROUP)["pending"] == 0
 
 
+def test_while_workers_are_behind_orders_gather_in_the_stream(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    event = hall()
+    monkeypatch.setattr(dispatcher, "JOBS_WAITING_MAX", 1)
+    first = bought(event, 0)
+    relay().run_once()
+    assert dispatch() == 1
+    late = [bought(event, number) for number in (1, 2)]
+    relay().run_once()
+    assert dispatch() == 0
+    assert (len(stream(ORDERS_STREAM)), ticket_queue().count) == (2, 1)
+    work()
+    assert dispatch() == 2
+    assert [list(job.args) for job in ticket_queue().get_jobs()] == [[late]]
+    work()
+    assert {status_of(order) for order in [first, *late]} == {"COMPLETED"}
+
+
 def test_what_a_dead_dispatcher_took_is_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
     order = bought(hall())
     relay().run_once()

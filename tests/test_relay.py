@@ -51,7 +51,7 @@ def test_seat_changes_reach_the_stream_in_the_order_of_truth() -> None:
     event = hall()
     holds = seatlock.lock(event.id, event.seats[:2], "visitor:a")
     assert isinstance(holds, list)
-    seatlock.unlock([(holds[0].seat_id, holds[0].fence)], "visitor:a")
+    seatlock.unlock([(holds[0].id, holds[0].fence)], "visitor:a")
     relay().run_once()
     seen = [update(fields) for fields in stream(UPDATES_STREAM)]
     ours = [one for one in seen if isinstance(one, SeatsChanged) and one.event_id == event.id]

@@ -36,7 +36,7 @@ def refused(event: Hall, seats: list[int], holder: str = ANA) -> Refusal:
 
 
 def fences(holds: list[Hold]) -> list[tuple[int, int]]:
-    return [(hold.seat_id, hold.fence) for hold in holds]
+    return [(hold.id, hold.fence) for hold in holds]
 
 
 def row(seat_id: int) -> Any:

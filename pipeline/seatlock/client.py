@@ -31,12 +31,19 @@ class SeatlockUnreachableError(Exception):
 
 @dataclass(frozen=True)
 class Hold:
-    """A seat that is held: until when, under which fence, at which price."""
+    """A seat that is held: until when, under which fence, at which price, and what it is called."""
 
-    seat_id: int
+    id: int
     held_until: datetime
     fence: int
     price: Decimal
+    section: str
+    section_number: int
+    row_label: str
+    number: str
+    position: int
+    accessible: bool
+    status: str = "LOCKED"
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,18 @@ def lock(event_id: int, seat_ids: Collection[int], holder: str) -> list[Hold] | 
     if reply.refusal:
         return Refusal(reply.refusal, tuple(reply.unavailable), reply.held)
     return [
-        Hold(hold.seat_id, _moment(hold.held_until_micros), hold.fence, Decimal(hold.price))
+        Hold(
+            hold.seat_id,
+            _moment(hold.held_until_micros),
+            hold.fence,
+            Decimal(hold.price),
+            hold.section,
+            hold.section_number,
+            hold.row_label,
+            hold.number,
+            hold.position,
+            hold.accessible,
+        )
         for hold in reply.holds
     ]
 

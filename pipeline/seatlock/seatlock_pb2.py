@@ -24,47 +24,47 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n pipeline/seatlock/seatlock.proto\x12\x16ticketbuster.inventory\"P\n\x04Hold\x12\x0f\n\x07seat_id\x18\x01 \x01(\x03\x12\x19\n\x11held_until_micros\x18\x02 \x01(\x03\x12\r\n\x05\x66\x65nce\x18\x03 \x01(\x03\x12\r\n\x05price\x18\x04 \x01(\t\"+\n\tSeatFence\x12\x0f\n\x07seat_id\x18\x01 \x01(\x03\x12\r\n\x05\x66\x65nce\x18\x02 \x01(\x03\"W\n\x10LockSeatsRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\x03\x12\x10\n\x08seat_ids\x18\x02 \x03(\x03\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12\x0f\n\x07seconds\x18\x04 \x01(\x01\"q\n\x0eLockSeatsReply\x12+\n\x05holds\x18\x01 \x03(\x0b\x32\x1c.ticketbuster.inventory.Hold\x12\x13\n\x0bunavailable\x18\x02 \x03(\x03\x12\x0f\n\x07refusal\x18\x03 \x01(\t\x12\x0c\n\x04held\x18\x04 \x01(\x05\"|\n\x12UnlockSeatsRequest\x12\x30\n\x05holds\x18\x01 \x03(\x0b\x32!.ticketbuster.inventory.SeatFence\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\x10\n\x08seat_ids\x18\x03 \x03(\x03\x12\x12\n\norder_uuid\x18\x04 \x01(\t\"!\n\x10UnlockSeatsReply\x12\r\n\x05\x66reed\x18\x01 \x03(\x03\"e\n\rCommitRequest\x12\x30\n\x05holds\x18\x01 \x03(\x0b\x32!.ticketbuster.inventory.SeatFence\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\x12\n\norder_uuid\x18\x03 \x01(\t\"1\n\x0b\x43ommitReply\x12\x11\n\tcommitted\x18\x01 \x01(\x08\x12\x0f\n\x07refused\x18\x02 \x03(\x03\"G\n\x12\x45xtendHoldsRequest\x12\x10\n\x08seat_ids\x18\x01 \x03(\x03\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\x0f\n\x07seconds\x18\x03 \x01(\x01\"?\n\x10\x45xtendHoldsReply\x12+\n\x05holds\x18\x01 \x03(\x0b\x32\x1c.ticketbuster.inventory.Hold\":\n\x10MoveHoldsRequest\x12\x13\n\x0b\x66rom_holder\x18\x01 \x01(\t\x12\x11\n\tto_holder\x18\x02 \x01(\t\"=\n\tMovedHold\x12\x0f\n\x07seat_id\x18\x01 \x01(\x03\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\x03\x12\r\n\x05moved\x18\x03 \x01(\x08\"B\n\x0eMoveHoldsReply\x12\x30\n\x05holds\x18\x01 \x03(\x0b\x32!.ticketbuster.inventory.MovedHold\"5\n\x10\x41vailableRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\x03\x12\x0f\n\x07section\x18\x02 \x01(\x05\"\"\n\x0e\x41vailableReply\x12\x10\n\x08seat_ids\x18\x01 \x03(\x03\"\x17\n\x15ReleaseExpiredRequest\"\'\n\x13ReleaseExpiredReply\x12\x10\n\x08released\x18\x01 \x01(\x05\x32\xd5\x05\n\x10InventoryService\x12]\n\tLockSeats\x12(.ticketbuster.inventory.LockSeatsRequest\x1a&.ticketbuster.inventory.LockSeatsReply\x12\x63\n\x0bUnlockSeats\x12*.ticketbuster.inventory.UnlockSeatsRequest\x1a(.ticketbuster.inventory.UnlockSeatsReply\x12\x64\n\x16ValidateAndCommitSeats\x12%.ticketbuster.inventory.CommitRequest\x1a#.ticketbuster.inventory.CommitReply\x12\x63\n\x0b\x45xtendHolds\x12*.ticketbuster.inventory.ExtendHoldsRequest\x1a(.ticketbuster.inventory.ExtendHoldsReply\x12]\n\tMoveHolds\x12(.ticketbuster.inventory.MoveHoldsRequest\x1a&.ticketbuster.inventory.MoveHoldsReply\x12\x65\n\x11GetAvailableSeats\x12(.ticketbuster.inventory.AvailableRequest\x1a&.ticketbuster.inventory.AvailableReply\x12l\n\x0eReleaseExpired\x12-.ticketbuster.inventory.ReleaseExpiredRequest\x1a+.ticketbuster.inventory.ReleaseExpiredReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n pipeline/seatlock/seatlock.proto\x12\x16ticketbuster.inventory\"\xc2\x01\n\x04Hold\x12\x0f\n\x07seat_id\x18\x01 \x01(\x03\x12\x19\n\x11held_until_micros\x18\x02 \x01(\x03\x12\r\n\x05\x66\x65nce\x18\x03 \x01(\x03\x12\r\n\x05price\x18\x04 \x01(\t\x12\x0f\n\x07section\x18\x05 \x01(\t\x12\x16\n\x0esection_number\x18\x06 \x01(\x05\x12\x11\n\trow_label\x18\x07 \x01(\t\x12\x0e\n\x06number\x18\x08 \x01(\t\x12\x10\n\x08position\x18\t \x01(\x05\x12\x12\n\naccessible\x18\n \x01(\x08\"+\n\tSeatFence\x12\x0f\n\x07seat_id\x18\x01 \x01(\x03\x12\r\n\x05\x66\x65nce\x18\x02 \x01(\x03\"W\n\x10LockSeatsRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\x03\x12\x10\n\x08seat_ids\x18\x02 \x03(\x03\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12\x0f\n\x07seconds\x18\x04 \x01(\x01\"q\n\x0eLockSeatsReply\x12+\n\x05holds\x18\x01 \x03(\x0b\x32\x1c.ticketbuster.inventory.Hold\x12\x13\n\x0bunavailable\x18\x02 \x03(\x03\x12\x0f\n\x07refusal\x18\x03 \x01(\t\x12\x0c\n\x04held\x18\x04 \x01(\x05\"|\n\x12UnlockSeatsRequest\x12\x30\n\x05holds\x18\x01 \x03(\x0b\x32!.ticketbuster.inventory.SeatFence\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\x10\n\x08seat_ids\x18\x03 \x03(\x03\x12\x12\n\norder_uuid\x18\x04 \x01(\t\"!\n\x10UnlockSeatsReply\x12\r\n\x05\x66reed\x18\x01 \x03(\x03\"e\n\rCommitRequest\x12\x30\n\x05holds\x18\x01 \x03(\x0b\x32!.ticketbuster.inventory.SeatFence\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\x12\n\norder_uuid\x18\x03 \x01(\t\"1\n\x0b\x43ommitReply\x12\x11\n\tcommitted\x18\x01 \x01(\x08\x12\x0f\n\x07refused\x18\x02 \x03(\x03\"G\n\x12\x45xtendHoldsRequest\x12\x10\n\x08seat_ids\x18\x01 \x03(\x03\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\x0f\n\x07seconds\x18\x03 \x01(\x01\"?\n\x10\x45xtendHoldsReply\x12+\n\x05holds\x18\x01 \x03(\x0b\x32\x1c.ticketbuster.inventory.Hold\":\n\x10MoveHoldsRequest\x12\x13\n\x0b\x66rom_holder\x18\x01 \x01(\t\x12\x11\n\tto_holder\x18\x02 \x01(\t\"=\n\tMovedHold\x12\x0f\n\x07seat_id\x18\x01 \x01(\x03\x12\x10\n\x08\x65vent_id\x18\x02 \x01(\x03\x12\r\n\x05moved\x18\x03 \x01(\x08\"B\n\x0eMoveHoldsReply\x12\x30\n\x05holds\x18\x01 \x03(\x0b\x32!.ticketbuster.inventory.MovedHold\"5\n\x10\x41vailableRequest\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\x03\x12\x0f\n\x07section\x18\x02 \x01(\x05\"\"\n\x0e\x41vailableReply\x12\x10\n\x08seat_ids\x18\x01 \x03(\x03\"\x17\n\x15ReleaseExpiredRequest\"\'\n\x13ReleaseExpiredReply\x12\x10\n\x08released\x18\x01 \x01(\x05\x32\xd5\x05\n\x10InventoryService\x12]\n\tLockSeats\x12(.ticketbuster.inventory.LockSeatsRequest\x1a&.ticketbuster.inventory.LockSeatsReply\x12\x63\n\x0bUnlockSeats\x12*.ticketbuster.inventory.UnlockSeatsRequest\x1a(.ticketbuster.inventory.UnlockSeatsReply\x12\x64\n\x16ValidateAndCommitSeats\x12%.ticketbuster.inventory.CommitRequest\x1a#.ticketbuster.inventory.CommitReply\x12\x63\n\x0b\x45xtendHolds\x12*.ticketbuster.inventory.ExtendHoldsRequest\x1a(.ticketbuster.inventory.ExtendHoldsReply\x12]\n\tMoveHolds\x12(.ticketbuster.inventory.MoveHoldsRequest\x1a&.ticketbuster.inventory.MoveHoldsReply\x12\x65\n\x11GetAvailableSeats\x12(.ticketbuster.inventory.AvailableRequest\x1a&.ticketbuster.inventory.AvailableReply\x12l\n\x0eReleaseExpired\x12-.ticketbuster.inventory.ReleaseExpiredRequest\x1a+.ticketbuster.inventory.ReleaseExpiredReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'pipeline.seatlock.seatlock_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_HOLD']._serialized_start=60
-  _globals['_HOLD']._serialized_end=140
-  _globals['_SEATFENCE']._serialized_start=142
-  _globals['_SEATFENCE']._serialized_end=185
-  _globals['_LOCKSEATSREQUEST']._serialized_start=187
-  _globals['_LOCKSEATSREQUEST']._serialized_end=274
-  _globals['_LOCKSEATSREPLY']._serialized_start=276
-  _globals['_LOCKSEATSREPLY']._serialized_end=389
-  _globals['_UNLOCKSEATSREQUEST']._serialized_start=391
-  _globals['_UNLOCKSEATSREQUEST']._serialized_end=515
-  _globals['_UNLOCKSEATSREPLY']._serialized_start=517
-  _globals['_UNLOCKSEATSREPLY']._serialized_end=550
-  _globals['_COMMITREQUEST']._serialized_start=552
-  _globals['_COMMITREQUEST']._serialized_end=653
-  _globals['_COMMITREPLY']._serialized_start=655
-  _globals['_COMMITREPLY']._serialized_end=704
-  _globals['_EXTENDHOLDSREQUEST']._serialized_start=706
-  _globals['_EXTENDHOLDSREQUEST']._serialized_end=777
-  _globals['_EXTENDHOLDSREPLY']._serialized_start=779
-  _globals['_EXTENDHOLDSREPLY']._serialized_end=842
-  _globals['_MOVEHOLDSREQUEST']._serialized_start=844
-  _globals['_MOVEHOLDSREQUEST']._serialized_end=902
-  _globals['_MOVEDHOLD']._serialized_start=904
-  _globals['_MOVEDHOLD']._serialized_end=965
-  _globals['_MOVEHOLDSREPLY']._serialized_start=967
-  _globals['_MOVEHOLDSREPLY']._serialized_end=1033
-  _globals['_AVAILABLEREQUEST']._serialized_start=1035
-  _globals['_AVAILABLEREQUEST']._serialized_end=1088
-  _globals['_AVAILABLEREPLY']._serialized_start=1090
-  _globals['_AVAILABLEREPLY']._serialized_end=1124
-  _globals['_RELEASEEXPIREDREQUEST']._serialized_start=1126
-  _globals['_RELEASEEXPIREDREQUEST']._serialized_end=1149
-  _globals['_RELEASEEXPIREDREPLY']._serialized_start=1151
-  _globals['_RELEASEEXPIREDREPLY']._serialized_end=1190
-  _globals['_INVENTORYSERVICE']._serialized_start=1193
-  _globals['_INVENTORYSERVICE']._serialized_end=1918
+  _globals['_HOLD']._serialized_start=61
+  _globals['_HOLD']._serialized_end=255
+  _globals['_SEATFENCE']._serialized_start=257
+  _globals['_SEATFENCE']._serialized_end=300
+  _globals['_LOCKSEATSREQUEST']._serialized_start=302
+  _globals['_LOCKSEATSREQUEST']._serialized_end=389
+  _globals['_LOCKSEATSREPLY']._serialized_start=391
+  _globals['_LOCKSEATSREPLY']._serialized_end=504
+  _globals['_UNLOCKSEATSREQUEST']._serialized_start=506
+  _globals['_UNLOCKSEATSREQUEST']._serialized_end=630
+  _globals['_UNLOCKSEATSREPLY']._serialized_start=632
+  _globals['_UNLOCKSEATSREPLY']._serialized_end=665
+  _globals['_COMMITREQUEST']._serialized_start=667
+  _globals['_COMMITREQUEST']._serialized_end=768
+  _globals['_COMMITREPLY']._serialized_start=770
+  _globals['_COMMITREPLY']._serialized_end=819
+  _globals['_EXTENDHOLDSREQUEST']._serialized_start=821
+  _globals['_EXTENDHOLDSREQUEST']._serialized_end=892
+  _globals['_EXTENDHOLDSREPLY']._serialized_start=894
+  _globals['_EXTENDHOLDSREPLY']._serialized_end=957
+  _globals['_MOVEHOLDSREQUEST']._serialized_start=959
+  _globals['_MOVEHOLDSREQUEST']._serialized_end=1017
+  _globals['_MOVEDHOLD']._serialized_start=1019
+  _globals['_MOVEDHOLD']._serialized_end=1080
+  _globals['_MOVEHOLDSREPLY']._serialized_start=1082
+  _globals['_MOVEHOLDSREPLY']._serialized_end=1148
+  _globals['_AVAILABLEREQUEST']._serialized_start=1150
+  _globals['_AVAILABLEREQUEST']._serialized_end=1203
+  _globals['_AVAILABLEREPLY']._serialized_start=1205
+  _globals['_AVAILABLEREPLY']._serialized_end=1239
+  _globals['_RELEASEEXPIREDREQUEST']._serialized_start=1241
+  _globals['_RELEASEEXPIREDREQUEST']._serialized_end=1264
+  _globals['_RELEASEEXPIREDREPLY']._serialized_start=1266
+  _globals['_RELEASEEXPIREDREPLY']._serialized_end=1305
+  _globals['_INVENTORYSERVICE']._serialized_start=1308
+  _globals['_INVENTORYSERVICE']._serialized_end=2033
 # @@protoc_insertion_point(module_scope)

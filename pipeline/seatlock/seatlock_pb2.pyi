@@ -7,16 +7,28 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Hold(_message.Message):
-    __slots__ = ("seat_id", "held_until_micros", "fence", "price")
+    __slots__ = ("seat_id", "held_until_micros", "fence", "price", "section", "section_number", "row_label", "number", "position", "accessible")
     SEAT_ID_FIELD_NUMBER: _ClassVar[int]
     HELD_UNTIL_MICROS_FIELD_NUMBER: _ClassVar[int]
     FENCE_FIELD_NUMBER: _ClassVar[int]
     PRICE_FIELD_NUMBER: _ClassVar[int]
+    SECTION_FIELD_NUMBER: _ClassVar[int]
+    SECTION_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    ROW_LABEL_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    ACCESSIBLE_FIELD_NUMBER: _ClassVar[int]
     seat_id: int
     held_until_micros: int
     fence: int
     price: str
-    def __init__(self, seat_id: _Optional[int] = ..., held_until_micros: _Optional[int] = ..., fence: _Optional[int] = ..., price: _Optional[str] = ...) -> None: ...
+    section: str
+    section_number: int
+    row_label: str
+    number: str
+    position: int
+    accessible: bool
+    def __init__(self, seat_id: _Optional[int] = ..., held_until_micros: _Optional[int] = ..., fence: _Optional[int] = ..., price: _Optional[str] = ..., section: _Optional[str] = ..., section_number: _Optional[int] = ..., row_label: _Optional[str] = ..., number: _Optional[str] = ..., position: _Optional[int] = ..., accessible: _Optional[bool] = ...) -> None: ...
 
 class SeatFence(_message.Message):
     __slots__ = ("seat_id", "fence")

@@ -77,6 +77,12 @@ class Inventory(InventoryServiceServicer):
                         held_until_micros=_micros(row.held_until),
                         fence=row.fence,
                         price=str(row.price),
+                        section=row.section,
+                        section_number=row.section_number,
+                        row_label=row.row_label,
+                        number=row.number,
+                        position=row.position,
+                        accessible=row.accessible,
                     )
                     for row in rows
                 ]

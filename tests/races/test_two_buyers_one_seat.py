@@ -134,7 +134,7 @@ def test_overlapping_wishes_never_deadlock_and_are_never_half_held() -> None:
                 assert 0 < len(answer.seat_ids) <= 4
                 continue
             outcome[str(len(answer))] += 1
-            seatlock.unlock([(hold.seat_id, hold.fence) for hold in answer], holder)
+            seatlock.unlock([(hold.id, hold.fence) for hold in answer], holder)
         return outcome
 
     outcomes: Counter[str] = sum(

@@ -26,8 +26,9 @@ def lock_seat(event_id: int) -> Response:
     answer = lock(event_id, wanted, holder)
     if isinstance(answer, Problem):
         raise answer
-    seats = [seat_json(seat) for seat in named_seats(event_id, wanted)]
-    return jsonify(seats=seats, expires_at=rfc3339(min(hold.held_until for hold in answer)))
+    seats = sorted(answer, key=lambda hold: (hold.section_number, hold.position))
+    ends = rfc3339(min(hold.held_until for hold in answer))
+    return jsonify(seats=[seat_json(hold) for hold in seats], expires_at=ends)
 
 
 @api.post("/events/<int:event_id>/unlock-seat")
