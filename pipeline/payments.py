@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
 from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
 
 import urllib3
 
@@ -32,6 +33,7 @@ CONNECTIONS_MAX = 32
 CARD_DIGITS_MIN = 12
 CARD_DIGITS_MAX = 19
 REFUSED_CARD = 422
+JSON = {"Content-Type": "application/json"}
 
 
 class BankUnreachableError(Exception):
@@ -112,8 +114,11 @@ def _read_state(answer: dict[str, Any]) -> State:
 
 
 def _ask(method: str, path: str, body: dict[str, str] | None = None) -> dict[str, Any]:
+    bank = urlsplit(settings().bank_url)
     try:
-        answer = _connections().request(method, settings().bank_url + path, json=body)
+        answer = _connections(bank.geturl()).urlopen(
+            method, bank.path + path, body=body and json.dumps(body).encode(), headers=JSON
+        )
         said = json.loads(answer.data)
     except (urllib3.exceptions.HTTPError, ValueError) as error:
         # Only the kind: an error's text could carry what was sent.
@@ -126,8 +131,10 @@ def _ask(method: str, path: str, body: dict[str, str] | None = None) -> dict[str
 
 
 @cache
-def _connections() -> urllib3.PoolManager:
-    return urllib3.PoolManager(
+def _connections(bank_url: str) -> urllib3.HTTPConnectionPool:
+    """To this one server, so no manager that would look it up anew for every request."""
+    return urllib3.connection_from_url(
+        bank_url,
         maxsize=CONNECTIONS_MAX,
         timeout=urllib3.Timeout(connect=CONNECT_S, total=DEADLINE_S),
         retries=False,

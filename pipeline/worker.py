@@ -3,12 +3,14 @@
 from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker
 
-from pipeline import logs
+from pipeline import logs, refunds, tickets
 from pipeline.connections import queue_client
 from pipeline.embedded import wait_for_redis
 from pipeline.messages import TICKETS_QUEUE
 from pipeline.settings import settings
 
+JOBS = (tickets.make_tickets, refunds.settle)
+"""RQ looks them up by name; loaded now, so that no first buyer waits for it."""
 WORKER_TTL_S = 60
 """A worker that has said nothing for so long is gone from RQ's registry."""
 
