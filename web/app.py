@@ -20,6 +20,7 @@ from web import (
     words,
 )
 from web.api import api
+from web.updates import polling
 
 ROOT = Path(__file__).parent.parent
 BODY_BYTES_MAX = 64 * 1024
@@ -36,7 +37,7 @@ def create_app() -> Flask:
     problems.register(app)
     words.register(app)
     accounts.register(app)
-    for pages in (events, holds, orders, purchases, tickets, health):
+    for pages in (events, polling, holds, orders, purchases, tickets, health):
         app.register_blueprint(pages.pages)
     app.register_blueprint(api)
     if settings().local_mode:

@@ -1,8 +1,12 @@
 // Small comforts of the pages; everything works without this file.
 
-// A hold's clock counts down in the server's time: the page says when it was drawn, so a phone's wrong clock does no harm.
+const whole = new Intl.NumberFormat("en-US"); // 4,306: in Peru's Spanish and in English alike
+const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+// ---- A hold's clock, in the server's time: the page says when it was drawn, so a phone's wrong clock does no harm.
+
 function tick() {
-  for (const clock of document.querySelectorAll("time[data-ends]")) {
+  for (const clock of all("time[data-ends]")) {
     clock.drawn ??= performance.now();
     const left = Date.parse(clock.dataset.ends) - Date.parse(clock.dataset.now) - (performance.now() - clock.drawn);
     const seconds = Math.max(0, Math.ceil(left / 1000));
@@ -12,3 +16,184 @@ function tick() {
 }
 setInterval(tick, 500);
 tick();
+
+// ---- Live seats: texts by socket, or asked for every few seconds where there is none (web/updates/deltas.py).
+
+const live = { socket: null, lost: false, timer: 0 };
+const POLL_MS = 5000;
+
+const map = () => document.querySelector("#map[data-event] [data-v]");
+
+// What the page shows, as the server wants to hear it: a section, the overview, or a whole small hall.
+function shown(place = map()) {
+  if (!place) return null;
+  return place.matches(".sections") ? "-" : place.classList.contains("one") ? place.querySelector("[data-s]").dataset.s : "*";
+}
+
+function subscribe() {
+  const place = map();
+  if (place && live.socket?.readyState === WebSocket.OPEN) live.socket.send(`${shown(place)} ${place.dataset.v}`);
+}
+
+// Sets what the template sets, class and disabled, from the same letter. A seat of mine is none of others' business.
+function set(seat, letter) {
+  if ("mine" in seat.dataset) return;
+  const free = letter === "f";
+  if (!free && document.activeElement === seat) (nextFree(seat) ?? seat.form.querySelector("button"))?.focus();
+  if (!free && seat.checked) {
+    seat.checked = false;
+    say(seat);
+  }
+  seat.disabled = !free;
+  if (free) seat.removeAttribute("class");
+  else seat.className = letter;
+}
+
+function nextFree(seat) {
+  const seats = all("input:not(:disabled)", seat.closest(".sec"));
+  return seats.find((one) => one !== seat && seat.compareDocumentPosition(one) & 4) ?? seats.find((one) => one !== seat);
+}
+
+function apply(text) {
+  const place = map();
+  if (!place) return;
+  if (text === "R") return fetchAgain(place);
+  const [seats, counts] = text.split("|");
+  const [, version, section, ...states] = seats.split(" ");
+  const inputs = states.length ? all(`[data-s="${section}"] .row input`, place) : [];
+  for (const one of states)
+    for (let at = 1; at < one.length; at += 2) {
+      const seat = inputs[parseInt(one.slice(at, at + 2), 36)];
+      if (seat) set(seat, one[0]);
+    }
+  for (const pair of counts ? counts.split(",") : []) {
+    const [number, free] = pair.split("=");
+    for (const of of all(`[data-s="${number}"]`, place)) {
+      const count = of.querySelector(".free b, b.free");
+      if (count) count.textContent = whole.format(free);
+      of.querySelector("meter")?.setAttribute("value", free);
+    }
+  }
+  place.dataset.v = version;
+  chosen();
+}
+
+// The server cannot tell what changed since: the map is fetched anew, with the ticks that are still possible.
+function fetchAgain(place) {
+  if (live.fetching) return;
+  live.fetching = true;
+  live.keep = all(".row input:checked", place).map((seat) => seat.value);
+  htmx.ajax("GET", location.pathname + location.search, { target: "#map", swap: "innerHTML" }).finally(() => {
+    live.fetching = false;
+  });
+}
+
+function poll() {
+  clearTimeout(live.timer);
+  const place = map();
+  if (!live.lost || !place) return;
+  live.timer = setTimeout(async () => {
+    if (!document.hidden) {
+      const event = document.querySelector("#map").dataset.event;
+      try {
+        const answer = await fetch(`/events/${event}/updates?section=${encodeURIComponent(shown())}&v=${map().dataset.v}`);
+        if (answer.ok && live.lost) (await answer.text()).split("\n").forEach(apply);
+      } catch {
+        // No network: the next try is due soon anyway.
+      }
+    }
+    poll();
+  }, POLL_MS);
+}
+
+addEventListener("htmx:ws:after:connection", (event) => {
+  live.socket = event.detail.connection.socket;
+  live.lost = false;
+  subscribe();
+});
+addEventListener("htmx:ws:close", () => {
+  live.lost = true;
+  poll();
+});
+addEventListener("htmx:ws:before:message:incoming", (event) => {
+  const text = event.detail.message.data;
+  if (typeof text === "string" && (text === "R" || text.startsWith("S "))) {
+    event.preventDefault();
+    apply(text);
+  }
+});
+addEventListener("htmx:after:swap", () => {
+  const place = map();
+  if (!place) return;
+  for (const value of live.keep ?? []) {
+    const seat = place.querySelector(`.row input[value="${CSS.escape(value)}"]:not(:disabled)`);
+    if (seat) seat.checked = true;
+  }
+  live.keep = null;
+  // "0": the server has no version to go on from; it tells us what changes from now on all the same.
+  if (place.dataset.v !== "0" || !live.told) subscribe();
+  live.told = place.dataset.v === "0";
+  chosen();
+  rove();
+});
+
+// ---- Choosing seats: what is ticked and what it costs; arrows move between seats, one tab stop a section.
+
+function say(seat) {
+  const line = document.querySelector("#said");
+  if (line) line.textContent = line.dataset.gone.replace("{seat}", `${seat.closest(".row").dataset.row} ${seat.getAttribute("aria-label").split(",")[0]}`);
+}
+
+function chosen() {
+  const bar = document.querySelector(".act");
+  if (!bar) return;
+  const ticked = all(".row input:checked");
+  const sum = ticked.reduce((total, seat) => total + Number(seat.closest("[data-price]").dataset.price), 0);
+  const words = bar.querySelector(".chosen");
+  words.textContent = ticked.length
+    ? (ticked.length === 1 ? words.dataset.one : words.dataset.many).replace("{n}", ticked.length)
+    : words.dataset.none;
+  const money = bar.querySelector(".sum");
+  money.textContent = ticked.length && sum
+    ? new Intl.NumberFormat(money.dataset.locale, { style: "currency", currency: money.dataset.currency }).format(sum)
+    : "";
+}
+addEventListener("change", (event) => {
+  if (event.target.matches?.(".row input")) chosen();
+});
+
+function rove() {
+  for (const section of all(".sec")) {
+    const seats = all(".row input", section);
+    const first = seats.find((seat) => !seat.disabled);
+    for (const seat of seats) seat.tabIndex = seat === first ? 0 : -1;
+  }
+}
+
+addEventListener("keydown", (event) => {
+  const seat = event.target;
+  if (!seat.matches?.(".row input") || event.altKey || event.ctrlKey || event.metaKey) return;
+  const row = seat.closest(".row");
+  const rows = all(".row", seat.closest(".sec"));
+  const column = all("input", row).indexOf(seat);
+  let to;
+  if (event.key === "ArrowRight" || event.key === "ArrowLeft") {
+    const free = all("input", row).filter((one) => !one.disabled);
+    to = free[free.indexOf(seat) + (event.key === "ArrowRight" ? 1 : -1)];
+  } else if (event.key === "ArrowUp" || event.key === "ArrowDown") {
+    const step = event.key === "ArrowDown" ? 1 : -1;
+    for (let at = rows.indexOf(row) + step; rows[at] && !to; at += step) {
+      const free = all("input", rows[at]).filter((one) => !one.disabled);
+      const near = (one) => Math.abs(all("input", rows[at]).indexOf(one) - column);
+      to = free.sort((one, other) => near(one) - near(other))[0];
+    }
+  } else return;
+  event.preventDefault();
+  if (!to) return;
+  seat.tabIndex = -1;
+  to.tabIndex = 0;
+  to.focus();
+});
+
+chosen();
+rove();

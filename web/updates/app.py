@@ -1,10 +1,8 @@
-"""One websocket a page: an order's buyer is sent its fragment whenever it changes."""
+"""One websocket a page: live seats for whoever looks, an order's fragment for its buyer."""
 
 import logging
 import signal
-from collections import defaultdict
 from pathlib import Path
-from queue import Empty, Full
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +10,6 @@ import gevent
 import redis
 from flask import Flask, Response, jsonify, make_response, render_template, request
 from flask_sock import Sock
-from gevent.queue import Queue
 from simple_websocket import ConnectionClosed
 
 from pipeline.connections import redis_client
@@ -20,83 +17,37 @@ from pipeline.messages import UPDATES_STREAM, OrderChanged, PoisonedMessageError
 from pipeline.settings import settings
 from web import accounts, problems, words
 from web.bought import find_orders
+from web.inputs import ID_DIGITS_MAX
 from web.problems import Problem
+from web.updates.listeners import RESTART, TRY_LATER, Listener, frame, listeners
+from web.updates.maps import Maps
 
 log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).parent.parent.parent
-UPDATES_WAITING_MAX = 32
-"""A phone that stops reading gets no more; then we close, and it reconnects and reloads."""
 LOOK_S = 15.0
 PING_S = 25
 BLOCK_MS = 2_000
 BATCH_MAX = 500
 REDIS_RETRY_S = 1.0
 SOCKETS_MAX = 12_000
-RESTART, TRY_LATER = 1012, 1013
-STOP = None
-"""In a socket's queue: say goodbye."""
+MESSAGE_BYTES_MAX = 1024
+MESSAGES_WAITING_MAX = 20
+MESSAGE_PAUSE_S = 0.05
+"""So soon after a message of a page the next one is read: nobody can keep us busy with talk."""
+PAST_ENTRIES_MAX = 20_000
+"""So much of the stream a process that has just started reads, so that pages can go on."""
 
-
-Texts = Queue[str | None]
-"""What waits for one socket."""
-
-
-class Listeners:
-    """Whose sockets are open here: a bounded queue each."""
-
-    def __init__(self) -> None:
-        self._by_buyer: dict[str, set[Texts]] = defaultdict(set)
-        self._anonymous: set[Texts] = set()
-        self.stopping = False
-
-    def open(self, buyer: str | None) -> Texts:
-        """A queue for a new socket."""
-        waiting: Texts = Queue(maxsize=UPDATES_WAITING_MAX)
-        self._of(buyer).add(waiting)
-        return waiting
-
-    def close(self, buyer: str | None, waiting: Texts) -> None:
-        """The socket is gone."""
-        self._of(buyer).discard(waiting)
-        if buyer is not None and not self._by_buyer[buyer]:
-            del self._by_buyer[buyer]
-
-    def count(self) -> int:
-        """How many sockets are open."""
-        return len(self._anonymous) + sum(map(len, self._by_buyer.values()))
-
-    def listens(self, buyer: str) -> bool:
-        """Whether anybody would read this."""
-        return buyer in self._by_buyer
-
-    def send(self, buyer: str, text: str) -> None:
-        """Put a text into the queue of each of the buyer's sockets; a full one is closed."""
-        for waiting in list(self._by_buyer.get(buyer, ())):
-            try:
-                waiting.put_nowait(text)
-            except Full:
-                waiting.queue.clear()
-                waiting.put_nowait(STOP)
-
-    def stop(self) -> None:
-        """Tell every socket to come back in a moment."""
-        self.stopping = True
-        for waiting in [*self._anonymous, *(one for own in self._by_buyer.values() for one in own)]:
-            waiting.queue.clear()
-            waiting.put_nowait(STOP)
-
-    def _of(self, buyer: str | None) -> set[Texts]:
-        return self._anonymous if buyer is None else self._by_buyer[buyer]
-
-
-listeners = Listeners()
+maps = Maps(listeners)
 
 
 def create_app() -> Flask:
     """The app behind /ws. It draws the same fragments as web, from the same templates."""
     app = Flask("updates", template_folder=str(ROOT / "templates"), static_folder=None)
-    app.config["SOCK_SERVER_OPTIONS"] = {"ping_interval": PING_S, "max_message_size": 1024}
+    app.config["SOCK_SERVER_OPTIONS"] = {
+        "ping_interval": PING_S,
+        "max_message_size": MESSAGE_BYTES_MAX,
+    }
     # Moving holds asks seatlock, and gRPC would stop every greenlet here; web does that.
     app.config["MOVES_HOLDS"] = False
     problems.register(app)
@@ -122,41 +73,50 @@ def create_app() -> Flask:
 
     @sock.route("/ws")  # type: ignore[untyped-decorator]  # flask-sock ships no types
     def listen(socket: Any) -> None:
-        _serve_socket(socket, accounts.caller().account)
+        _serve_socket(Listener(socket, accounts.caller().account, _event_id()), socket)
 
     gevent.spawn(_follow, app)
+    gevent.spawn(maps.tick_for_ever)
     return app
+
+
+def _event_id() -> int | None:
+    """The event whose seats the page shows; it may show none."""
+    text = request.args.get("event", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < ID_DIGITS_MAX else None
 
 
 def _same_origin() -> bool:
     return request.headers.get("Origin") == settings().public_url
 
 
-def _serve_socket(socket: Any, buyer: str | None) -> None:
-    """Send what is for this buyer until one side ends it."""
-    waiting = listeners.open(buyer)
+def _serve_socket(listener: Listener, socket: Any) -> None:
+    """Hear what the page shows, until one side ends it; texts are sent as they come."""
+    listeners.open(listener)
     try:
         while socket.connected and not listeners.stopping:
-            try:
-                text = waiting.get(timeout=LOOK_S)
-            except Empty:
+            said = socket.receive(timeout=LOOK_S)
+            if said is None:
                 continue
-            if text is STOP:
+            if len(socket.input_buffer) > MESSAGES_WAITING_MAX:
                 break
-            socket.send(text)
+            if isinstance(said, str):
+                maps.subscribe(listener, said)
+            gevent.sleep(MESSAGE_PAUSE_S)
         # Not 1000, which flask-sock would send: htmx does not come back from that.
-        socket.close(RESTART if listeners.stopping else TRY_LATER)
+        listener.close(RESTART if listeners.stopping else TRY_LATER)
     except ConnectionClosed:
         pass
     finally:
-        listeners.close(buyer, waiting)
+        listeners.close(listener)
 
 
 def _follow(app: Flask) -> None:
     """Read the stream `updates` for ever and hand each order's fragment to its buyer."""
-    last = "$"
+    last = ""
     while True:
         try:
+            last = last or _remember()
             read: Any = redis_client().xread(
                 {UPDATES_STREAM: last}, count=BATCH_MAX, block=BLOCK_MS
             )
@@ -168,29 +128,47 @@ def _follow(app: Flask) -> None:
         if entries:
             last = entries[-1][0]
         try:
-            _push(app, [fields for _, fields in entries])
+            _push(app, entries)
         except Exception:
             # The page fetches its fragment by itself every few seconds: nothing is lost.
             log.exception("an update could not be pushed")
 
 
-def _push(app: Flask, entries: list[dict[str, str]]) -> None:
+def _remember() -> str:
+    """Read the end of the stream, so that pages can go on from before; gives its last entry."""
+    past: Any = redis_client().xrevrange(UPDATES_STREAM, count=PAST_ENTRIES_MAX)
+    if not past:
+        return "0-0"
+    maps.deltas.begin(past[-1][0])
+    for entry, fields in reversed(past):
+        _change(entry, fields)
+    return str(past[0][0])
+
+
+def _change(entry: str, fields: dict[str, str]) -> OrderChanged | None:
+    """Take in an entry; gives it back when it is about an order."""
+    try:
+        change = update(fields)
+    except PoisonedMessageError as error:
+        log.warning("not an update of ours: %s", error)
+        return None
+    maps.note(entry, change)
+    return change if isinstance(change, OrderChanged) else None
+
+
+def _push(app: Flask, entries: list[tuple[str, dict[str, str]]]) -> None:
     """The latest state of each order, once, whatever happened to it in between."""
-    changed: set[str] = set()
-    for fields in entries:
-        try:
-            change = update(fields)
-        except PoisonedMessageError as error:
-            log.warning("not an update of ours: %s", error)
-            continue
-        if isinstance(change, OrderChanged) and listeners.listens(change.buyer):
-            changed.add(change.order_uuid)
+    changes = [_change(entry, fields) for entry, fields in entries]
+    changed = {
+        change.order_uuid for change in changes if change and listeners.of_buyer(change.buyer)
+    }
     if not changed:
         return
     with app.app_context():
         for order in find_orders([UUID(order_uuid) for order_uuid in changed]):
             fragment = render_template("orders/_order.html", order=order, pushed=True)
-            listeners.send(order.buyer, fragment)
+            for listener in listeners.of_buyer(order.buyer):
+                listener.send(frame(fragment))
 
 
 def drain(worker: Any) -> None:

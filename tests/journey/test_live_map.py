@@ -1,0 +1,182 @@
+"""A map in one browser follows what happens in others: by socket, after a cut, and without one."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser import chromium, phone
+from tests.journey.system import System, wait_for
+
+STATES = """() => [...document.querySelectorAll('#map .row input')].map(
+    seat => [seat.value, seat.getAttribute('class') ?? '', seat.disabled])"""
+CHANGED_S = 3_000
+"""A second for the product; the rest is for a machine that runs other tests beside."""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+def large_hall(system: System) -> int:
+    """An event whose map has an overview."""
+    return int(system.rows(
+        "SELECT event_id FROM catalog.seats JOIN catalog.events ON events.id = event_id"
+        " WHERE events.status = 'PUBLISHED' AND events.starts_at > now() + interval '1 day'"
+        " GROUP BY event_id HAVING count(*) > 1000"
+        " AND count(*) FILTER (WHERE seats.status = 'AVAILABLE') > 500 ORDER BY event_id LIMIT 1"
+    )[0][0])  # fmt: skip
+
+
+def section_seats(system: System, event: int, count: int) -> tuple[int, list[int]]:
+    """A section and so many of its free seats."""
+    rows = system.rows(
+        "SELECT section_number, array_agg(id ORDER BY position) FROM catalog.seats"
+        " WHERE event_id = %s AND status = 'AVAILABLE' GROUP BY section_number"
+        " HAVING count(*) >= %s ORDER BY section_number LIMIT 1",
+        event,
+        count,
+    )
+    return int(rows[0][0]), list(rows[0][1])[:count]
+
+
+def lock(system: System, event: int, seats: list[int]) -> None:
+    """Somebody else takes them."""
+    assert _post(system, event, "lock-seat", seats) == 200
+
+
+def unlock(system: System, event: int, seats: list[int]) -> None:
+    assert _post(system, event, "unlock-seat", seats) == 200
+
+
+def _post(system: System, event: int, what: str, seats: list[int]) -> int:
+    return requests.post(
+        f"{system.address}/api/events/{event}/{what}",
+        json={"seat_ids": seats},
+        headers={"Authorization": f"Bearer {system.ana}"},
+        timeout=10,
+    ).status_code
+
+
+def seat(page: Page, seat_id: int) -> Any:
+    return page.locator(f'.row input[value="{seat_id}"]')
+
+
+def open_section(browser: Browser, system: System, event: int, section: int) -> Page:
+    """A visitor with the section open and its socket connected."""
+    page = phone(browser, system.address)
+    with page.expect_websocket() as opened:
+        page.goto(f"/events/{event}?section={section}")
+    wait_for(lambda: not opened.value.is_closed(), 5, "no socket")
+    page.wait_for_timeout(300)
+    return page
+
+
+def equals_a_fresh_one(browser: Browser, system: System, page: Page) -> None:
+    """What the changes made of the page is what the server draws now."""
+    fresh = phone(browser, system.address)
+    fresh.goto(page.url)
+    assert page.evaluate(STATES) == fresh.evaluate(STATES)
+    fresh.context.close()
+
+
+def test_what_others_take_and_give_back_is_seen_without_a_reload(
+    system: System, browser: Browser
+) -> None:
+    event = large_hall(system)
+    section, seats = section_seats(system, event, 3)
+    page = open_section(browser, system, event, section)
+    overview = phone(browser, system.address)
+    overview.goto(f"/events/{event}")
+    count = overview.locator(f'[data-s="{section}"] .free b')
+    before = int(count.inner_text().replace(",", ""))
+    seat(page, seats[0]).check()
+    seat(page, seats[2]).check()
+
+    lock(system, event, seats[:2])
+    expect(seat(page, seats[0])).to_have_class("h", timeout=CHANGED_S)
+    expect(seat(page, seats[0])).to_be_disabled()
+    expect(seat(page, seats[0])).not_to_be_checked()
+    expect(seat(page, seats[2])).to_be_checked()
+    expect(page.locator("#said")).to_contain_text("Alguien se llevó")
+    expect(count).to_have_text(f"{before - 2:,}", timeout=CHANGED_S)
+    equals_a_fresh_one(browser, system, page)
+
+    unlock(system, event, seats[:2])
+    expect(seat(page, seats[1])).to_be_enabled(timeout=CHANGED_S)
+    expect(count).to_have_text(f"{before:,}", timeout=CHANGED_S)
+    equals_a_fresh_one(browser, system, page)
+
+
+def test_a_cut_socket_goes_on_without_a_reload_or_a_lost_change(
+    system: System, browser: Browser
+) -> None:
+    """Changes of the time in between come as one message; nothing is fetched again."""
+    event = large_hall(system)
+    section, seats = section_seats(system, event, 4)
+    page = open_section(browser, system, event, section)
+    fetched = []
+    page.on("request", lambda request: fetched.append(request.url))
+    lock(system, event, seats[:1])
+    expect(seat(page, seats[0])).to_be_disabled(timeout=CHANGED_S)
+    page.context.set_offline(offline=True)
+    page.evaluate("htmx.find('#map')._htmx.ws.connection.socket.close()")
+    lock(system, event, seats[1:3])
+    unlock(system, event, seats[:1])
+    page.wait_for_timeout(1_000)
+    page.context.set_offline(offline=False)
+    expect(seat(page, seats[1])).to_be_disabled(timeout=10_000)
+    expect(seat(page, seats[2])).to_be_disabled()
+    expect(seat(page, seats[0])).to_be_enabled()
+    equals_a_fresh_one(browser, system, page)
+    assert [url for url in fetched if url.endswith(f"section={section}")] == []
+    unlock(system, event, seats[1:3])
+
+
+def test_without_a_socket_the_page_asks(system: System, browser: Browser) -> None:
+    event = large_hall(system)
+    section, seats = section_seats(system, event, 1)
+    page = phone(browser, system.address)
+    page.route_web_socket(re.compile("/ws"), lambda socket: socket.close())
+    page.goto(f"/events/{event}?section={section}")
+    lock(system, event, seats)
+    expect(seat(page, seats[0])).to_be_disabled(timeout=12_000)
+    equals_a_fresh_one(browser, system, page)
+    unlock(system, event, seats)
+
+
+def test_a_version_that_nobody_knows_fetches_the_map_and_keeps_the_ticks(
+    system: System, browser: Browser
+) -> None:
+    event = large_hall(system)
+    section, seats = section_seats(system, event, 2)
+    page = open_section(browser, system, event, section)
+    seat(page, seats[0]).check()
+    page.evaluate("document.querySelector('[data-v]').dataset.v = '0'")
+    with page.expect_response(re.compile(rf"section={section}")):
+        page.evaluate("subscribe()")
+    expect(seat(page, seats[0])).to_be_checked()
+    lock(system, event, seats[1:])
+    expect(seat(page, seats[1])).to_be_disabled(timeout=CHANGED_S)
+    unlock(system, event, seats[1:])
+
+
+def test_seats_are_chosen_by_keyboard_alone(system: System, browser: Browser) -> None:
+    """One tab stop a section; arrows move between free seats, Space ticks."""
+    event = large_hall(system)
+    section, seats = section_seats(system, event, 2)
+    page = open_section(browser, system, event, section)
+    assert page.locator('.row input[tabindex="0"]').count() == 1
+    seat(page, seats[0]).focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    expect(page.locator(".row input:checked")).to_have_count(2)
+    expect(page.locator(".act .chosen")).to_have_text("2 asientos")
+    page.keyboard.press("ArrowDown")
+    assert page.evaluate("document.activeElement.closest('.row').dataset.row") != "A"

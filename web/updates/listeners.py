@@ -1,0 +1,128 @@
+"""Open sockets: what each may hear, and texts handed to them without waiting for a slow phone."""
+
+from collections import defaultdict, deque
+from typing import Any
+
+import gevent
+from simple_websocket import ConnectionClosed
+
+UPDATES_WAITING_MAX = 32
+"""A phone that stops reading gets no more; then we close, and it reconnects and goes on."""
+RESTART, TRY_LATER = 1012, 1013
+TEXT_FRAME = 0x81
+SHORT_MAX, LONG_MAX = 125, 0xFFFF
+
+
+def frame(text: str) -> bytes:
+    """A whole websocket message (RFC 6455: from a server, so unmasked), made once for everybody."""
+    said = text.encode()
+    if len(said) <= SHORT_MAX:
+        return bytes([TEXT_FRAME, len(said)]) + said
+    if len(said) <= LONG_MAX:
+        return bytes([TEXT_FRAME, SHORT_MAX + 1]) + len(said).to_bytes(2) + said
+    return bytes([TEXT_FRAME, SHORT_MAX + 2]) + len(said).to_bytes(8) + said
+
+
+class Listener:
+    """One page's socket: whose it is, which event and section it shows."""
+
+    def __init__(self, socket: Any, buyer: str | None, event_id: int | None) -> None:
+        self.buyer = buyer
+        self.event_id = event_id
+        self.section: int | str | None = None
+        self._socket = socket
+        self._waiting: deque[bytes] = deque()
+        self._sending = False
+
+    def send(self, message: bytes) -> None:
+        """Send now if the phone takes it, else when it does; never waits."""
+        if self._sending:
+            self._waiting.append(message)
+            if len(self._waiting) > UPDATES_WAITING_MAX:
+                self.close(TRY_LATER)
+            return
+        try:
+            sent = self._raw.send(message)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self._socket.connected = False
+            return
+        if sent < len(message):
+            self._waiting.append(message[sent:])
+            self._sending = True
+            gevent.spawn(self._drain)
+
+    def close(self, code: int) -> None:
+        """Say goodbye with a code that makes the page come back, and stop."""
+        self._waiting.clear()
+        try:
+            self._socket.close(code)
+        except (ConnectionClosed, OSError):
+            pass
+        finally:
+            # Wakes the greenlet that waits for what the page says.
+            self._socket.event.set()
+
+    @property
+    def _raw(self) -> Any:
+        """The socket beneath gevent's, which never waits."""
+        return self._socket.sock._sock  # noqa: SLF001  gevent has no public name for it
+
+    def _drain(self) -> None:
+        """Send what waits, as fast as the phone reads."""
+        try:
+            while self._waiting:
+                self._socket.sock.sendall(self._waiting.popleft())
+        except OSError:
+            self._socket.connected = False
+        finally:
+            self._sending = False
+
+
+class Listeners:
+    """All sockets of this process, by what they want to hear."""
+
+    def __init__(self) -> None:
+        self._all: set[Listener] = set()
+        self._by_buyer: dict[str, set[Listener]] = defaultdict(set)
+        self._by_event: dict[int, set[Listener]] = defaultdict(set)
+        self.stopping = False
+
+    def open(self, listener: Listener) -> None:
+        """It is there from now on."""
+        self._all.add(listener)
+        if listener.buyer is not None:
+            self._by_buyer[listener.buyer].add(listener)
+        if listener.event_id is not None:
+            self._by_event[listener.event_id].add(listener)
+
+    def close(self, listener: Listener) -> None:
+        """It is gone."""
+        self._all.discard(listener)
+        for index, key in ((self._by_buyer, listener.buyer), (self._by_event, listener.event_id)):
+            if key in index:
+                index[key].discard(listener)  # type: ignore[index]
+                if not index[key]:  # type: ignore[index]
+                    del index[key]  # type: ignore[arg-type]
+
+    def count(self) -> int:
+        """How many sockets are open."""
+        return len(self._all)
+
+    def of_buyer(self, buyer: str) -> tuple[Listener, ...]:
+        """The sockets of a buyer's pages."""
+        return tuple(self._by_buyer.get(buyer, ()))
+
+    def of_event(self, event_id: int) -> tuple[Listener, ...]:
+        """The sockets that show an event."""
+        return tuple(self._by_event.get(event_id, ()))
+
+    def stop(self) -> None:
+        """Tell every socket to come back in a moment."""
+        self.stopping = True
+        for listener in tuple(self._all):
+            listener.close(RESTART)
+
+
+listeners = Listeners()

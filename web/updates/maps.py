@@ -1,0 +1,96 @@
+"""Live maps: what a page that shows seats is told, and when."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from time import monotonic
+
+import gevent
+
+from pipeline.messages import SeatsChanged
+from web.updates.deltas import Deltas, States, merged
+from web.updates.listeners import Listener, Listeners, frame
+from web.updates.missed import free_seats, missed, shown_section, texts
+
+TICK_S = 0.5
+"""Changes of half a second go in one message: a shorter window is paid in headers."""
+COUNT_TICKS = 2
+
+
+@dataclass
+class _Pending:
+    """What happened on one event's map since the last tick, and which counts are due."""
+
+    changes: list[SeatsChanged] = field(default_factory=list)
+    counted: set[int] = field(default_factory=set)
+
+
+class Maps:
+    """Gathers seat changes and tells them twice a second to the pages that show the seats."""
+
+    def __init__(self, listeners: Listeners) -> None:
+        self.deltas = Deltas()
+        self._listeners = listeners
+        self._pending: dict[int, _Pending] = defaultdict(_Pending)
+        self._ticks = 0
+
+    def note(self, entry: str, change: object) -> None:
+        """Take in an entry of the stream."""
+        fresh = self.deltas.add(entry, change)
+        if fresh is not None:
+            self._pending[fresh.event_id].changes.append(fresh)
+
+    def tick_for_ever(self) -> None:
+        """Tell what has gathered, every TICK_S."""
+        while True:
+            begun = monotonic()
+            self.tick()
+            gevent.sleep(max(0.05, TICK_S - (monotonic() - begun)))
+
+    def tick(self) -> None:
+        """Tell what has gathered; the counts of sections every second time."""
+        self._ticks += 1
+        counting = self._ticks % COUNT_TICKS == 0
+        for event_id in list(self._pending):
+            pending = self._pending[event_id]
+            sections = merged(pending.changes)
+            pending.changes.clear()
+            pending.counted |= sections.keys()
+            listening = self._listeners.of_event(event_id)
+            free: dict[int, int] = {}
+            if counting:
+                free = free_seats(event_id, pending.counted) if listening else {}
+                del self._pending[event_id]
+            if sections or free:
+                self._tell(listening, sections, free)
+
+    def _tell(
+        self, listening: tuple[Listener, ...], sections: dict[int, States], free: dict[int, int]
+    ) -> None:
+        """One frame a section, made once, for all who show it."""
+        frames: dict[int | str, bytes] = {}
+        version = self.deltas.version
+        for listener in listening:
+            shown = listener.section
+            if shown is None:
+                continue
+            if shown not in frames:
+                frames[shown] = self._frames(shown, version, sections, free)
+            if frames[shown]:
+                listener.send(frames[shown])
+
+    @staticmethod
+    def _frames(
+        shown: int | str, version: str, sections: dict[int, States], free: dict[int, int]
+    ) -> bytes:
+        return b"".join(map(frame, texts(shown, version, sections, free)))
+
+    def subscribe(self, listener: Listener, said: str) -> None:
+        """A page says what it shows and at which version; it is told what it missed."""
+        if listener.event_id is None:
+            return
+        section, _, version = said.partition(" ")
+        listener.section = shown_section(section)
+        if listener.section is None:
+            return
+        for text in missed(self.deltas, listener.event_id, listener.section, version):
+            listener.send(frame(text))
