@@ -12,6 +12,7 @@ from web import (
     events,
     health,
     holds,
+    looks,
     orders,
     problems,
     provider,
@@ -36,6 +37,7 @@ def create_app() -> Flask:
     Htmx(app)
     problems.register(app)
     words.register(app)
+    looks.register(app)
     accounts.register(app)
     for pages in (events, polling, holds, orders, purchases, tickets, health):
         app.register_blueprint(pages.pages)

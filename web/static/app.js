@@ -11,7 +11,10 @@ function tick() {
     const left = Date.parse(clock.dataset.ends) - Date.parse(clock.dataset.now) - (performance.now() - clock.drawn);
     const seconds = Math.max(0, Math.ceil(left / 1000));
     clock.textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
-    clock.closest(".hold, .clock")?.classList.toggle("late", seconds <= 120);
+    const bar = clock.closest(".hold");
+    bar?.classList.toggle("late", seconds <= 120);
+    // The time is torn off along the bar's edge: its whole width is ten minutes.
+    bar?.style.setProperty("--left", Math.min(1, left / 600000));
   }
 }
 setInterval(tick, 500);

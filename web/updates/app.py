@@ -15,7 +15,7 @@ from simple_websocket import ConnectionClosed
 from pipeline.connections import redis_client
 from pipeline.messages import UPDATES_STREAM, OrderChanged, PoisonedMessageError, update
 from pipeline.settings import settings
-from web import accounts, problems, words
+from web import accounts, looks, problems, words
 from web.bought import find_orders
 from web.inputs import ID_DIGITS_MAX
 from web.problems import Problem
@@ -52,6 +52,7 @@ def create_app() -> Flask:
     app.config["MOVES_HOLDS"] = False
     problems.register(app)
     words.register(app)
+    looks.register(app)
     sock = Sock(app)
 
     @app.before_request
