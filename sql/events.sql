@@ -64,6 +64,15 @@ SELECT sections.number, sections.name, sections.price, count(seats.id) AS total_
  GROUP BY sections.event_id, sections.number
  ORDER BY sections.number;
 
+-- name: rows
+-- The rows of an event for its plan: a letter a seat in order of position, 1 for those that can be taken now.
+SELECT seats.section_number, seats.row_label,
+       string_agg(CASE WHEN seats.status = 'AVAILABLE' OR seats.status = 'LOCKED' AND seats.held_until <= now()
+                       THEN '1' ELSE '0' END, '' ORDER BY seats.position) AS seats
+  FROM catalog.seats WHERE seats.event_id = %(event_id)s::bigint
+ GROUP BY seats.section_number, seats.row_label
+ ORDER BY seats.section_number, min(seats.position);
+
 -- name: seats
 -- The seats of an event, or of one of its sections, as everybody sees them: a hold that is over counts as none.
 SELECT seats.id, sections.name AS section, seats.section_number, seats.row_label, seats.number, seats.position,

@@ -19,6 +19,7 @@ from web.seats import (
     cart,
     find_event_or_last_known,
     map_version,
+    plan_of,
     seats_of,
 )
 
@@ -77,6 +78,7 @@ def event_page(
         event=event,
         section=chosen[0] if chosen else None,
         parts=_parts(event, seats.value),
+        hall=None if seats.value or stale or not event.on_sale else plan_of(event),
         version=version,
         holds=holds,
         mine={seat.id for seat in holds},

@@ -1,5 +1,6 @@
 """An event with its sections and seats, read for pages and API alike, and put for machines."""
 
+from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,6 +13,7 @@ from redis import RedisError
 from pipeline.connections import pool, redis_client
 from pipeline.messages import UPDATES_STREAM
 from sql import read
+from web.hall import Hall, plan, zones
 from web.inputs import event_id as checked
 from web.problems import Problem
 from web.recent import EVERY, Kept, Recent
@@ -19,6 +21,8 @@ from web.words import rfc3339
 
 COUNTS_S = 1.0
 EVENTS_KEPT_MAX = 256
+PLAN_S = 5.0
+PLANS_KEPT_MAX = 64
 VERSION_S = 0.25
 REDIS_RETRY_S = 5.0
 SEATS_AT_ONCE_MAX = 600
@@ -49,11 +53,22 @@ class Event:
         """How many seats of the section can be taken now."""
         return int(section.takeable) if self.facts.on_sale else 0
 
+    @property
+    def by_zone(self) -> list[Any]:
+        """The sections, the dearest first."""
+        named = zones(self.sections)
+        return sorted(self.sections, key=lambda section: (named[section.number][0], section.number))
+
+    def zone(self, section: Any) -> tuple[str, str]:
+        """A section's price zone and short name: `A`, `A2`."""
+        return zones(self.sections)[section.number]
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self.facts, name)
 
 
 _events: Recent[Event] = Recent(COUNTS_S, EVENTS_KEPT_MAX)
+_plans: Recent[Hall] = Recent(PLAN_S, PLANS_KEPT_MAX)
 
 
 def find_event(event_id: int) -> Event:
@@ -72,6 +87,20 @@ def _read_event(event_id: int) -> Event:
         if not facts:
             raise Problem(404, "event_not_found", "There is no such event.")
         return Event(facts[0], read(connection, "events.sections", event_id=event_id))
+
+
+def plan_of(event: Event) -> Hall:
+    """The picture of a large hall as it was a moment ago; what is live beside it are the counts."""
+    return _plans.get(event.id, lambda: _read_plan(event)).value
+
+
+def _read_plan(event: Event) -> Hall:
+    with pool("web").connection() as connection:
+        rows = read(connection, "events.rows", event_id=event.id)
+    by_section: dict[int, list[str]] = defaultdict(list)
+    for row in rows:
+        by_section[row.section_number].append(row.seats)
+    return plan(event.sections, by_section)
 
 
 def seats_of(event_id: int, section: int | None = None) -> list[Any]:
