@@ -73,6 +73,15 @@ SELECT seats.section_number, seats.row_label,
  GROUP BY seats.section_number, seats.row_label
  ORDER BY seats.section_number, min(seats.position);
 
+-- name: layout
+-- What does not change of an event's rows while it is sold, in the order of `rows`.
+SELECT seats.section_number, min(seats.price) AS price, min(seats.position) AS begins,
+       array_agg(seats.id ORDER BY seats.position) AS ids, array_agg(seats.rank ORDER BY seats.position) AS ranks,
+       string_agg(CASE WHEN seats.accessible THEN '1' ELSE '0' END, '' ORDER BY seats.position) AS accessible
+  FROM catalog.seats WHERE seats.event_id = %(event_id)s::bigint
+ GROUP BY seats.section_number, seats.row_label
+ ORDER BY seats.section_number, min(seats.position);
+
 -- name: seats
 -- The seats of an event, or of one of its sections, as everybody sees them: a hold that is over counts as none.
 SELECT seats.id, sections.name AS section, seats.section_number, seats.row_label, seats.number, seats.position,

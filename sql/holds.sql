@@ -4,7 +4,7 @@
 -- The seats that this holder has now for the event. The fence goes to seatlock and nowhere else; `read_at` lets a page
 -- count down in the database's time.
 SELECT seats.id, sections.name AS section, seats.section_number, seats.row_label, seats.number, seats.position,
-       seats.rank, seats.accessible, seats.price, seats.status, seats.held_until, seats.fence, now() AS read_at
+       seats.rank, seats.accessible, seats.price, seats.status, seats.held_until, seats.fence, seats.extended, now() AS read_at
   FROM catalog.seats
   JOIN catalog.sections ON sections.event_id = seats.event_id AND sections.number = seats.section_number
  WHERE seats.status = 'LOCKED' AND seats.holder = %(holder)s::text AND seats.event_id = %(event_id)s::bigint

@@ -1,22 +1,27 @@
 """Take and give back seats. Only seatlock changes a seat; this asks it and says what came of it."""
 
+import random
 from collections.abc import Collection, Sequence
 from itertools import groupby
+from time import sleep
 from typing import Any
 
 from flask import Blueprint, Response, make_response, redirect, request, url_for
 
 from pipeline.seatlock import client as seatlock
+from pipeline.settings import settings
 from web.accounts import caller, start_session
+from web.best import best_together
 from web.events import event_page
-from web.inputs import form_seat_ids, whole_number
+from web.inputs import amount, form_seat_ids, whole_number
 from web.offers import equal_seats
 from web.problems import Problem
-from web.seats import cart, find_event, named_seats, seats_of
+from web.seats import FREE_S, cart, find_event, hall_of, named_seats, seats_of
 
 pages = Blueprint("holds", __name__)
 
 BUSY_RETRY_S = 2
+BEST_CHOICES, BEST_TRIES, BEST_LOOKS = 100, 4, 5
 
 
 @pages.post("/events/<int:event_id>/holds")
@@ -36,6 +41,46 @@ def take(event_id: int) -> Response:
     return _see_other(url_for("orders.checkout", event_id=event_id))
 
 
+@pages.post("/events/<int:event_id>/holds/best")
+def take_best(event_id: int) -> Response:
+    """Hold the best so many seats together, and go on to the checkout."""
+    find_event(event_id)
+    holder = caller().holder
+    if holder is None:
+        return _ask_for_cookie(event_id)
+    count = whole_number(request.form.get("count", "")) or 0
+    if not 1 <= count <= seatlock.SEATS_PER_HOLD_MAX:
+        return _refused(event_id, Problem(422, "invalid_seats", "From 1 to 10 seats."), [])
+    answer = lock_best(event_id, count, holder)
+    if isinstance(answer, Problem):
+        return _refused(event_id, answer, [])
+    return _see_other(url_for("orders.checkout", event_id=event_id))
+
+
+def lock_best(event_id: int, count: int, holder: str) -> list[seatlock.Hold] | Problem:
+    """Hold the first of the best choices that nobody else was quicker to take. Raises Problem 503.
+
+    Whoever comes second tries another one at random, so that many who ask at once spread out.
+    """
+    accessible = "accessible" in request.form
+    price_max = amount(request.form.get("price_max", ""))
+    for _ in range(BEST_LOOKS):
+        choices = best_together(
+            hall_of(event_id), count, price_max, accessible=accessible, most=BEST_CHOICES
+        )
+        rest = choices[1:]
+        random.shuffle(rest)
+        for ids in [*choices[:1], *rest[: BEST_TRIES - 1]]:
+            answer = lock(event_id, ids, holder)
+            if isinstance(answer, list) or answer.error != "seat_unavailable":
+                return answer
+        if not choices:
+            break
+        sleep(FREE_S)
+    return Problem(409, "none_together", "There are not so many seats together.", count=count)
+
+
+@pages.get("/events/<int:event_id>/holds/best")
 @pages.get("/events/<int:event_id>/holds")
 def back(event_id: int) -> Response:
     """Somebody opens the address of a refusal again: the event is what they want."""
@@ -51,6 +96,19 @@ def release(event_id: int) -> Response:
     unlock(event_id, form_seat_ids(named) if named else None, holder)
     section = whole_number(request.form.get("section", ""))
     return _see_other(url_for("events.show", event_id=event_id, section=section))
+
+
+@pages.post("/events/<int:event_id>/holds/extend")
+def extend(event_id: int) -> Response:
+    """Half as long again for what is held, once a seat; the checkout shows until when."""
+    seats = cart(event_id, caller().holder)
+    holder = caller().holder
+    if holder is not None and seats:
+        try:
+            seatlock.extend([seat.id for seat in seats], holder, settings().hold_seconds / 2)
+        except seatlock.SeatlockUnreachableError as error:
+            raise busy() from error
+    return _see_other(url_for("orders.checkout", event_id=event_id))
 
 
 def lock(event_id: int, wanted: Sequence[int], holder: str) -> list[seatlock.Hold] | Problem:
@@ -151,7 +209,7 @@ def _ask_for_cookie(event_id: int) -> Response:
     if request.args.get("cookie") == "1":
         problem = Problem(422, "session_needed", "A hold needs a cookie. Nothing was held.")
         return _refused(event_id, problem, [])
-    again = url_for("holds.take", event_id=event_id, cookie=1)
+    again = url_for(request.endpoint or "holds.take", event_id=event_id, cookie=1)
     response = make_response(redirect(again, 307))
     start_session(response)
     return response

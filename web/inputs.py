@@ -1,7 +1,9 @@
 """What comes in from outside: bodies and ids, each checked once, refused with a stable code."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from flask import request
@@ -11,6 +13,7 @@ from pipeline.seatlock.client import SEATS_PER_HOLD_MAX
 from web.problems import Problem
 
 ID_MAX = 2**63 - 1
+AMOUNT = re.compile(r"\d{1,10}(\.\d{1,3})?", re.ASCII)
 ID_DIGITS_MAX = len(str(ID_MAX))
 
 
@@ -73,3 +76,8 @@ def _invalid(detail: str, seats: list[Any]) -> Problem:
     # Only numbers are sent back: anything else could be as long as the body itself.
     numbers = [one for one in seats if isinstance(one, int) and not isinstance(one, bool)]
     return Problem(422, "invalid_seats", detail, seats=numbers[:SEATS_PER_HOLD_MAX])
+
+
+def amount(text: str) -> Decimal | None:
+    """A sum of money as a form sends it; None where there is none that makes sense."""
+    return Decimal(text) if AMOUNT.fullmatch(text) else None

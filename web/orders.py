@@ -1,6 +1,5 @@
 """The order: its summary and payment, the order itself, the list of a buyer's orders."""
 
-import re
 import secrets
 from decimal import Decimal
 from uuid import UUID
@@ -11,11 +10,12 @@ from pipeline import orders
 from pipeline.orders import Answer
 from pipeline.payments import Payment, valid_card
 from pipeline.purchases import Wish
+from pipeline.settings import settings
 from web.accounts import caller, signed_in
 from web.bought import Order, find_order, orders_of
 from web.fragments import page_or_fragment
+from web.inputs import amount, form_seat_ids, whole_number
 from web.inputs import event_id as checked
-from web.inputs import form_seat_ids, whole_number
 from web.keys import checked_key, refusal_of
 from web.problems import Problem
 from web.seats import cart, find_event, named_seats
@@ -23,7 +23,6 @@ from web.seats import cart, find_event, named_seats
 pages = Blueprint("orders", __name__)
 
 ORDERS_SHOWN_MAX = 100
-TOTAL = re.compile(r"\d{1,10}(\.\d{1,3})?", re.ASCII)
 
 
 @pages.get("/events/<int:event_id>/checkout")
@@ -78,6 +77,7 @@ def _checkout(event_id: int, problem: Problem | None = None) -> Response:
         total=sum((seat.price for seat in holds), Decimal(0)),
         key=secrets.token_urlsafe(18),
         problem=problem,
+        extension_minutes=round(settings().hold_seconds / 120) or 1,
         lost=named_seats(event_id, gone) if isinstance(gone, list) and gone else [],
     )
     response = make_response(page, problem.status if problem else 200)
@@ -137,9 +137,10 @@ def _payment(card_number: str) -> Payment | None:
 
 def _total(text: str) -> Decimal:
     """The sum that the form showed. Raises Problem 422."""
-    if not TOTAL.fullmatch(text):
+    total = amount(text)
+    if total is None:
         raise Problem(422, "invalid_total", "total must be a decimal number.")
-    return Decimal(text)
+    return total
 
 
 def _private(response: Response) -> Response:

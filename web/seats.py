@@ -13,6 +13,7 @@ from redis import RedisError
 from pipeline.connections import pool, redis_client
 from pipeline.messages import UPDATES_STREAM
 from sql import read
+from web.best import Row
 from web.hall import Hall, plan, zones
 from web.inputs import event_id as checked
 from web.problems import Problem
@@ -23,6 +24,9 @@ COUNTS_S = 1.0
 EVENTS_KEPT_MAX = 256
 PLAN_S = 5.0
 PLANS_KEPT_MAX = 64
+LAYOUT_S = 60.0
+FREE_S = 0.25
+"""Many who ask for the best seats at once share one look; whoever comes second takes the next best."""
 VERSION_S = 0.25
 REDIS_RETRY_S = 5.0
 SEATS_AT_ONCE_MAX = 600
@@ -68,6 +72,8 @@ class Event:
 
 
 _events: Recent[Event] = Recent(COUNTS_S, EVENTS_KEPT_MAX)
+_layouts: Recent[list[Row]] = Recent(LAYOUT_S, PLANS_KEPT_MAX)
+_free: Recent[list[Any]] = Recent(FREE_S, PLANS_KEPT_MAX)
 _plans: Recent[Hall] = Recent(PLAN_S, PLANS_KEPT_MAX)
 
 
@@ -95,12 +101,40 @@ def plan_of(event: Event) -> Hall:
 
 
 def _read_plan(event: Event) -> Hall:
-    with pool("web").connection() as connection:
-        rows = read(connection, "events.rows", event_id=event.id)
     by_section: dict[int, list[str]] = defaultdict(list)
-    for row in rows:
+    for row in _read_rows(event.id):
         by_section[row.section_number].append(row.seats)
     return plan(event.sections, by_section)
+
+
+def hall_of(event_id: int) -> list[tuple[Row, str]]:
+    """Each row of the hall with a letter a seat, 1 for those that were free a moment ago."""
+    layout = _layouts.get(event_id, lambda: _read_layout(event_id)).value
+    free = _free.get(event_id, lambda: _read_rows(event_id)).value
+    if len(free) != len(layout):
+        raise Problem(503, "busy", "The hall is being changed.", {"Retry-After": "2"})
+    return [(row, one.seats) for row, one in zip(layout, free, strict=True)]
+
+
+def _read_layout(event_id: int) -> list[Row]:
+    with pool("web").connection() as connection:
+        rows = read(connection, "events.layout", event_id=event_id)
+    return [
+        Row(
+            row.section_number,
+            row.price,
+            row.begins,
+            tuple(row.ids),
+            tuple(row.ranks),
+            row.accessible,
+        )
+        for row in rows
+    ]
+
+
+def _read_rows(event_id: int) -> list[Any]:
+    with pool("web").connection() as connection:
+        return read(connection, "events.rows", event_id=event_id)
 
 
 def seats_of(event_id: int, section: int | None = None) -> list[Any]:
