@@ -26,7 +26,7 @@ PLAN_S = 5.0
 PLANS_KEPT_MAX = 64
 LAYOUT_S = 60.0
 FREE_S = 0.25
-"""Many who ask for the best seats at once share one look; whoever comes second takes the next best."""
+"""Many who ask for the best seats at once share one look; who comes late takes others."""
 VERSION_S = 0.25
 REDIS_RETRY_S = 5.0
 SEATS_AT_ONCE_MAX = 600
