@@ -3,14 +3,9 @@
 -- name: page
 -- One page of the published events that have not ended, from the cursor on. The order is one number and the id, both
 -- turned round for a descending list, so a single comparison resumes it and events of equal date or price are told apart.
--- Words are stemmed in Spanish and English; a last word still being typed counts as a beginning; a search that is
--- nothing but stop words or signs is looked for as it stands.
+-- A search that is nothing but stop words or signs is looked for as it stands.
 WITH terms AS (
-    SELECT websearch_to_tsquery('pg_catalog.spanish', catalog.fold(%(q)s::text))
-        || websearch_to_tsquery('pg_catalog.english', catalog.fold(%(q)s::text))
-        || CASE WHEN %(beginning)s::text = '' THEN ''::tsquery
-                ELSE websearch_to_tsquery('pg_catalog.spanish', catalog.fold(%(before)s::text))
-                     && ('''' || catalog.fold(%(beginning)s::text) || ''':*')::tsquery END AS query
+    SELECT catalog.words_query(%(q)s::text, %(before)s::text, %(beginning)s::text) AS query
 ), found AS (
     SELECT events.*, cheapest.price_from,
            %(direction)s::integer * CASE WHEN %(by_price)s::boolean THEN coalesce(cheapest.price_from, 0)
@@ -42,6 +37,19 @@ SELECT chosen.id, chosen.title, chosen.description, chosen.category, chosen.venu
                                            OR seats.status = 'LOCKED' AND seats.held_until <= now()) AS takeable
                   FROM catalog.seats WHERE seats.event_id = chosen.id) AS counted
  ORDER BY chosen.place, chosen.tie;
+
+-- name: counts
+-- How many events of each category a search finds.
+WITH terms AS (
+    SELECT catalog.words_query(%(q)s::text, %(before)s::text, %(beginning)s::text) AS query
+)
+SELECT events.category, count(*) AS events
+  FROM catalog.events, terms
+ WHERE events.status = 'PUBLISHED' AND events.ends_at > now()
+   AND (%(q)s::text = '' OR events.search @@ terms.query
+        OR numnode(terms.query) = 0
+           AND position(catalog.fold(%(q)s::text) IN catalog.fold(events.title || ' ' || events.venue)) > 0)
+ GROUP BY events.category;
 
 -- name: one
 -- One event that has ever been published; whoever has its address may still read it when it is over or cancelled.

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from web.accounts import caller
 from web.fragments import page_or_fragment
 from web.inputs import whole_number
-from web.listing import Page, Search, read_page
+from web.listing import Page, Search, read_counts, read_page
 from web.problems import Problem
 from web.recent import Kept, Recent
 from web.seats import (
@@ -30,6 +30,7 @@ LISTS_KEPT_MAX = 256
 SEATS_KEPT_MAX = 64
 
 _lists: Recent[Markup] = Recent(LIST_S, LISTS_KEPT_MAX)
+_counts: Recent[dict[str, int]] = Recent(LIST_S, LISTS_KEPT_MAX)
 _seats: Recent[list[Any]] = Recent(0, SEATS_KEPT_MAX)
 
 
@@ -39,8 +40,14 @@ def index() -> Response:
     """The list; with a cursor, the events behind it."""
     search = Search.parse(request.args)
     rows = _lists.get(search, lambda: _render_rows(search, read_page(search)))
+    # What a list goes on with is rows; a search in the page changes the counts beside them, too.
     response = page_or_fragment(
-        "events/index.html", "events/_rows.html", search=search, rows=rows.value, stale=rows.stale
+        "events/index.html",
+        "events/_rows.html" if search.cursor else "events/_results.html",
+        search=search,
+        rows=rows.value,
+        counts=_counts.get(search.q, lambda: read_counts(search.q)).value,
+        stale=rows.stale,
     )
     return _revalidated(response, stale=rows.stale)
 

@@ -121,6 +121,14 @@ def read_page(search: Search) -> Page:
     return Page(shown, search.follow(shown[-1]) if len(rows) > search.limit else None)
 
 
+def read_counts(q: str) -> dict[str, int]:
+    """How many events of each category these words find."""
+    before, beginning = _typing(q)
+    with pool("web").connection() as connection:
+        rows = read(connection, "events.counts", q=q, before=before, beginning=beginning)
+    return {row.category: row.events for row in rows}
+
+
 def _words(text: str) -> str:
     """Somebody's words as one line of printable letters; some phones send the accents apart."""
     composed = unicodedata.normalize("NFC", text[:SEARCH_LETTERS_MAX])
