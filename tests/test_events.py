@@ -9,6 +9,7 @@ from flask.testing import FlaskClient
 
 from pipeline.connections import redis_client
 from pipeline.messages import UPDATES_STREAM
+from pipeline.settings import settings
 from tests.halls import change, hall, owner
 from web.recent import forget
 
@@ -221,7 +222,7 @@ def test_an_event_is_told_with_exactly_the_members_of_the_contract(client: Flask
         "currency": "PEN",
         "total_seats": 10,
         "available_seats": 10,
-        "image_url": None,
+        "image_url": f"{settings().public_url}/events/{event.id}/picture.png",
     }
     page = client.get(f"/events/{event.id}").text
     assert "sábado" in page

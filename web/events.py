@@ -11,6 +11,7 @@ from web.accounts import caller
 from web.fragments import page_or_fragment
 from web.inputs import whole_number
 from web.listing import Page, Search, read_counts, read_page
+from web.posters.picture import png
 from web.problems import Problem
 from web.recent import Kept, Recent
 from web.seats import (
@@ -28,9 +29,12 @@ pages = Blueprint("events", __name__)
 LIST_S = 1.0
 LISTS_KEPT_MAX = 256
 SEATS_KEPT_MAX = 64
+PICTURE_S = 86_400
+PICTURES_KEPT_MAX = 64
 
 _lists: Recent[Markup] = Recent(LIST_S, LISTS_KEPT_MAX)
 _counts: Recent[dict[str, int]] = Recent(LIST_S, LISTS_KEPT_MAX)
+_pictures: Recent[bytes] = Recent(PICTURE_S, PICTURES_KEPT_MAX)
 _seats: Recent[list[Any]] = Recent(0, SEATS_KEPT_MAX)
 
 
@@ -54,6 +58,20 @@ def index() -> Response:
 
 def _render_rows(search: Search, page: Page) -> Markup:
     return Markup(render_template("events/_page.html", search=search, page=page))  # noqa: S704  our own template
+
+
+@pages.get("/events/<int:event_id>/picture.png")
+def picture(event_id: int) -> Response:
+    """The poster for link previews."""
+    event = find_event_or_last_known(event_id).value
+    drawn = _pictures.get(
+        (event.id, event.category, event.title),
+        lambda: png(event.id, event.category, event.title),
+    )
+    response = Response(drawn.value, mimetype="image/png")
+    response.cache_control.public = True
+    response.cache_control.max_age = PICTURE_S
+    return response
 
 
 @pages.get("/events/<int:event_id>")

@@ -12,13 +12,14 @@ from redis import RedisError
 
 from pipeline.connections import pool, redis_client
 from pipeline.messages import UPDATES_STREAM
+from pipeline.settings import settings
 from sql import read
 from web.best import Row
 from web.hall import Hall, plan, zones
 from web.inputs import event_id as checked
 from web.problems import Problem
 from web.recent import EVERY, Kept, Recent
-from web.words import rfc3339
+from web.words import local_time, rfc3339
 
 COUNTS_S = 1.0
 EVENTS_KEPT_MAX = 256
@@ -219,7 +220,38 @@ def event_json(event: Any) -> dict[str, Any]:
         "currency": event.currency,
         "total_seats": event.total_seats,
         "available_seats": event.available_seats,
-        "image_url": None,
+        "image_url": f"{settings().public_url}/events/{event.id}/picture.png",
+    }
+
+
+def schema_org(event: Event) -> dict[str, Any]:
+    """An event for search engines (schema.org Event, an offer a price)."""
+    address = f"{settings().public_url}/events/{event.id}"
+    happens = "EventCancelled" if event.status == "CANCELLED" else "EventScheduled"
+    left = "InStock" if event.on_sale and event.available_seats else "SoldOut"
+    return {
+        "@context": "https://schema.org",
+        "@type": "Event",
+        "name": event.title,
+        "description": event.description,
+        "startDate": local_time(event.starts_at, event.time_zone),
+        "endDate": local_time(event.ends_at, event.time_zone),
+        "eventStatus": f"https://schema.org/{happens}",
+        "eventAttendanceMode": "https://schema.org/OfflineEventAttendanceMode",
+        "location": {"@type": "Place", "name": event.venue, "address": event.venue},
+        "image": [f"{address}/picture.png"],
+        "url": address,
+        "offers": [
+            {
+                "@type": "Offer",
+                "name": section.name,
+                "price": str(section.price),
+                "priceCurrency": event.currency,
+                "availability": f"https://schema.org/{left if event.free(section) else 'SoldOut'}",
+                "url": f"{address}?section={section.number}",
+            }
+            for section in event.sections
+        ],
     }
 
 

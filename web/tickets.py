@@ -9,6 +9,7 @@ from pipeline.connections import pool
 from pipeline.signing import published
 from sql import read
 from web.accounts import signed_in
+from web.calendars import calendar
 from web.problems import Problem
 
 pages = Blueprint("tickets", __name__)
@@ -37,6 +38,16 @@ def picture(ticket_uuid: UUID) -> Response:
     response.cache_control.no_cache = True
     response.add_etag()
     response.make_conditional(request)
+    return response
+
+
+@pages.get("/tickets/<uuid:ticket_uuid>.ics")
+def agenda(ticket_uuid: UUID) -> Response:
+    """The ticket for a calendar; of a void one, the cancellation."""
+    response = Response(calendar(_find(ticket_uuid)), mimetype="text/calendar")
+    response.headers["Content-Disposition"] = f'attachment; filename="ticket-{ticket_uuid}.ics"'
+    response.cache_control.private = True
+    response.cache_control.no_cache = True
     return response
 
 

@@ -195,6 +195,11 @@ def rfc3339(moment: datetime) -> str:
     return text.replace("+00:00", "Z")
 
 
+def local_time(moment: datetime, time_zone: str) -> str:
+    """A time for machines in the venue's zone: `2027-03-15T20:30:00-05:00`."""
+    return moment.astimezone(ZoneInfo(time_zone)).isoformat(timespec="seconds")
+
+
 def whole(number: int) -> str:
     """A count with its thousands set apart."""
     return f"{number:,}"

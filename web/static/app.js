@@ -198,5 +198,31 @@ addEventListener("keydown", (event) => {
   to.focus();
 });
 
+// ---- What only some browsers can: share, and keep the screen awake while a ticket is shown.
+
+for (const button of all(".share")) {
+  if (!navigator.share) continue;
+  button.hidden = false;
+  button.addEventListener("click", async () => {
+    const what = { title: button.dataset.title, text: button.dataset.title };
+    try {
+      if (button.dataset.file) {
+        const picture = await (await fetch(button.dataset.file)).blob();
+        what.files = [new File([picture], "ticket.png", { type: picture.type })];
+      } else what.url = location.href;
+      await navigator.share(what);
+    } catch (error) {
+      if (error.name !== "AbortError") button.hidden = true;
+    }
+  });
+}
+
+async function stayAwake() {
+  if (document.querySelector(".paper .qr") && document.visibilityState === "visible")
+    await navigator.wakeLock?.request("screen").catch(() => {}); // low battery: the screen may sleep
+}
+addEventListener("visibilitychange", stayAwake);
+stayAwake();
+
 chosen();
 rove();
