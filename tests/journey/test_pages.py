@@ -1,0 +1,98 @@
+"""Every page of a purchase, by day and by night: no violation by axe, and few bytes."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+import requests
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from tests.browser import chromium, phone
+from tests.journey.system import System
+from tests.journey.test_buying_a_seat import event_with, pay, sign_in, tick
+from tests.journey.test_live_map import large_hall
+
+PAGE_BYTES_MAX = 30_000
+VISIT_BYTES_MAX = 60_000
+ENHANCED = {"rules": {"color-contrast-enhanced": {"enabled": True}}}
+CONTRAST = {"runOnly": ["color-contrast", "color-contrast-enhanced"]}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+def check(page: Page, where: str) -> None:
+    """Axe finds nothing, its enhanced contrast included."""
+    found = Axe().run(page, options=ENHANCED).response["violations"]
+    assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found] == [], where
+
+
+def test_no_page_of_a_purchase_shuts_anybody_out(system: System, browser: Browser) -> None:
+    page = phone(browser, system.address)
+    large, small = large_hall(system), event_with(system, 2)
+    for address in (
+        "/events",
+        "/events?q=zzzz",
+        f"/events/{large}",
+        f"/events/{large}?section=1",
+        f"/events/{small}",
+        f"/events/{small}/checkout",
+        "/events/999999",
+    ):
+        page.goto(address)
+        check(page, address)
+    page.goto(f"/login?next=/events/{small}")
+    check(page, "sign-in")
+    sign_in(page, "ana")
+    page.wait_for_url(f"**/events/{small}")
+    tick(page, system.free_seats(small, 1))
+    check(page, "chosen")
+    page.get_by_role("button", name="Reservar").click()
+    page.wait_for_url("**/checkout")
+    check(page, "checkout")
+    page.locator("#card").fill("4242 4242 4242 4243")
+    page.get_by_role("button", name=re.compile("^Pagar")).click()
+    page.locator("#card-error").wait_for()
+    check(page, "a card number that makes no sense")
+    page.goto(f"/events/{small}")
+    check(page, "held")
+    page.goto(f"/events/{small}/checkout")
+    pay(page)
+    page.locator(".ticket img").first.wait_for(timeout=20_000)
+    check(page, "order")
+    page.locator(".ticket a").first.click()
+    page.locator(".qr").wait_for()
+    check(page, "ticket")
+    page.goto("/orders")
+    check(page, "orders")
+    page.context.close()
+
+
+def compressed(system: System, path: str) -> int:
+    """How many bytes come over the line."""
+    answer = requests.get(
+        system.address + path, headers={"Accept-Encoding": "gzip"}, stream=True, timeout=10
+    )
+    assert answer.headers["Content-Encoding"] == "gzip", path
+    return len(answer.raw.read(decode_content=False))
+
+
+def test_a_first_visit_is_light(system: System) -> None:
+    """Pages without their scripts under 30 KB; with style and scripts under 60 KB, the font apart."""
+    large = large_hall(system)
+    pages = {
+        path: compressed(system, path)
+        for path in ("/events", f"/events/{large}", f"/events/{large}?section=1")
+    }
+    page = requests.get(f"{system.address}/events", timeout=10).text
+    parts = set(re.findall(r'(?:src|href)="(/static/[^"]+\.(?:css|js))"', page))
+    assert len(parts) == 4
+    parts_bytes = sum(compressed(system, part) for part in parts)
+    style_bytes = compressed(system, "/static/style.css")
+    for path, size in pages.items():
+        assert size + style_bytes < PAGE_BYTES_MAX, path
+        assert size + parts_bytes < VISIT_BYTES_MAX, path
