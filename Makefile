@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 N ?= 10
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench stubs token tokens
+.PHONY: help setup run test lint bench stubs translations token tokens
 .SILENT:
 
 help: ## this list
@@ -42,6 +42,11 @@ bench: .venv/installed-dev ## measure the journey at 1,000 orders a minute and a
 
 stubs: .venv/installed-dev ## the gRPC stubs, anew from seatlock.proto
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. pipeline/seatlock/seatlock.proto
+
+translations: .venv/installed-dev ## the catalogues, anew from templates and code; then translate what is new
+	$(BIN)/pybabel -q extract -F web/translations/babel.cfg -k N_ --no-wrap --no-location -o .venv/messages.pot .
+	$(BIN)/pybabel -q update -i .venv/messages.pot -d web/translations --no-wrap --no-fuzzy-matching --omit-header
+	$(BIN)/pybabel -q compile -d web/translations
 
 token: .venv/installed ## print an access token: make -s token EMAIL=ana@example.com
 	$(BIN)/python -m web.provider token $(EMAIL)

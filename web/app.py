@@ -12,6 +12,7 @@ from web import (
     events,
     health,
     holds,
+    languages,
     looks,
     orders,
     problems,
@@ -36,10 +37,11 @@ def create_app() -> Flask:
     app.config.update(MAX_CONTENT_LENGTH=BODY_BYTES_MAX, MAX_FORM_MEMORY_SIZE=BODY_BYTES_MAX)
     Htmx(app)
     problems.register(app)
+    languages.register(app)
     words.register(app)
     looks.register(app)
     accounts.register(app)
-    for pages in (events, polling, holds, orders, purchases, tickets, health):
+    for pages in (events, languages, polling, holds, orders, purchases, tickets, health):
         app.register_blueprint(pages.pages)
     app.register_blueprint(api)
     if settings().local_mode:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 from web.accounts import caller
 from web.fragments import page_or_fragment
 from web.inputs import whole_number
+from web.languages import language
 from web.listing import Page, Search, read_counts, read_page
 from web.posters.picture import png
 from web.problems import Problem
@@ -43,7 +44,7 @@ _seats: Recent[list[Any]] = Recent(0, SEATS_KEPT_MAX)
 def index() -> Response:
     """The list; with a cursor, the events behind it."""
     search = Search.parse(request.args)
-    rows = _lists.get(search, lambda: _render_rows(search, read_page(search)))
+    rows = _lists.get((search, language()), lambda: _render_rows(search, read_page(search)))
     # What a list goes on with is rows; a search in the page changes the counts beside them, too.
     response = page_or_fragment(
         "events/index.html",

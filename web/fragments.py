@@ -10,5 +10,5 @@ def page_or_fragment(page: str, fragment: str, status: int = 200, **context: obj
     swapping = htmx and not htmx.boosted and not htmx.history_restore_request
     response = make_response(render_template(fragment if swapping else page, **context), status)
     # The two renderings share an address, so no cache may hand one out for the other.
-    response.vary.add("HX-Request")
+    response.vary.update(("HX-Request", "Accept-Language", "Cookie"))
     return response

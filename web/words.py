@@ -1,4 +1,4 @@
-"""How things are said to people, in Spanish: money, times at the venue, seats, refusals."""
+"""How things are said to people: money, times at the venue, seats, states, refusals."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -7,7 +7,11 @@ from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Flask
+from flask import Flask, current_app
+from flask_babel import gettext
+
+from web.languages import language
+from web.sayings import CATEGORIES, OUR_FAULT, REASONS, REFUSALS, STATUSES
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 EN_DASH = "\N{EN DASH}"
@@ -27,124 +31,30 @@ SIGNS = {
 DECIMALS = {"CLP": 0, "PYG": 0, "JPY": 0, "KRW": 0}
 """Currencies with other decimals than two."""
 
-WEEKDAYS = ("lun", "mar", "mié", "jue", "vie", "sáb", "dom")
-WHOLE_WEEKDAYS = ("lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo")
-MONTHS = ("ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "set", "oct", "nov", "dic")
-
-CATEGORIES = {
-    "CONCERT": "Concierto",
-    "THEATER": "Teatro",
-    "SPORTS": "Deporte",
-    "FESTIVAL": "Festival",
-    "CONFERENCE": "Charla",
-    "OTHER": "Otros",
+WEEKDAYS = {
+    "es": ("lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"),
+    "en": ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
 }
-
-REFUSALS: dict[str, tuple[str, str]] = {
-    "bad_request": (
-        "No se entiende",
-        "Lo que llegó no se puede leer. Vuelve atrás y prueba otra vez.",
-    ),
-    "unauthenticated": (
-        "Falta tu sesión",
-        "Tu sesión terminó. Inicia sesión y sigue donde estabas.",
-    ),
-    "forbidden": ("No es para tu cuenta", "Esta página pide un permiso que tu cuenta no tiene."),
-    "not_found": ("No está aquí", "Esta página no existe, o no es tuya."),
-    "event_not_found": (
-        "Ese evento no está",
-        "No hay ningún evento en esta dirección. Mira la cartelera.",
-    ),
-    "section_not_found": (
-        "Ese sector no está",
-        "El evento no tiene un sector con ese número. Mira el plano.",
-    ),
-    "method_not_allowed": ("Así no se puede", "Esta dirección no acepta lo que se le pidió."),
-    "too_large": ("Demasiado largo", "Lo que llegó es más grande de lo que aceptamos."),
-    "unsupported_type": ("No se entiende", "Lo que llegó no tiene la forma esperada."),
-    "invalid_parameter": (
-        "La dirección no cuadra",
-        "Algo en la dirección no tiene sentido. Empieza desde la cartelera.",
-    ),
-    "invalid_seats": (
-        "Revisa los asientos",
-        "Alguno de esos asientos no es de este evento. Elige otra vez en el plano.",
-    ),
-    "session_needed": (
-        "Hace falta una cookie",
-        "Para apartar asientos hace falta una cookie. Permítela y prueba otra vez.",
-    ),
-    "seat_unavailable": (
-        "Ya no está libre",
-        "Alguien se llevó uno de esos asientos. No se reservó ni se cobró nada.",
-    ),
-    "too_many_seats": ("Son demasiados", "Puedes tener hasta 10 asientos a la vez en un evento."),
-    "not_on_sale": ("No está a la venta", "La venta de este evento está cerrada."),
-    "sold_out": ("Agotado", "Si alguien suelta un asiento, aparece aquí al instante."),
-    "hold_expired": (
-        "Se acabó el tiempo",
-        "Soltamos tus asientos. Elige otra vez: no se cobró nada.",
-    ),
-    "price_changed": (
-        "El precio cambió",
-        "El total que viste ya no vale. No se cobró nada: revísalo y confirma.",
-    ),
-    "invalid_payment": (
-        "Falta la tarjeta",
-        "Escribe el número de una tarjeta. No se cobró nada.",
-    ),
-    "invalid_total": ("Vuelve a la compra", "El formulario llegó incompleto. No se cobró nada."),
-    "idempotency_key_needed": (
-        "Vuelve a la compra",
-        "El formulario llegó incompleto. No se cobró nada.",
-    ),
-    "payment_declined": ("El banco dijo no", "Tus asientos siguen tuyos. Prueba otra tarjeta."),
-    "insufficient_funds": (
-        "Sin fondos",
-        "El banco dice que no alcanza. Tus asientos siguen tuyos: prueba otra tarjeta.",
-    ),
-    "in_progress": (
-        "Sigue en marcha",
-        "Tu compra todavía se está haciendo. Espera un momento y mira otra vez.",
-    ),
-    "not_cancellable": ("Ya no se puede anular", "La compra ya no se puede anular."),
-    "idempotency_key_reused": (
-        "Compra repetida",
-        "Ese formulario ya se usó para otra compra. Empieza de nuevo.",
-    ),
-    "too_many_requests": ("Vas muy rápido", "Espera un momento y prueba otra vez."),
-    "busy": (
-        "Ahora no podemos",
-        "No se reservó ni se cobró nada. Prueba otra vez en unos segundos.",
-    ),
-    "internal_error": (
-        "Algo falló aquí",
-        "El fallo es nuestro y ya quedó anotado. Prueba otra vez.",
-    ),
+WEEKDAY_LETTERS = 3
+MONTHS = {
+    "es": ("ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "set", "oct", "nov", "dic"),
+    "en": ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
 }
 
 
-STATUSES = {
-    "PENDING": "Pagada",
-    "PROCESSING": "Dibujando",
-    "COMPLETED": "Lista",
-    "FAILED": "No pudo ser",
-    "CANCELLED": "Anulada",
-}
-REASONS = {
-    "payment_declined": "El banco no dejó cobrar.",
-    "not_finished_in_time": "No logramos dibujar tus entradas a tiempo.",
-}
+def said(text: str) -> str:
+    """A text of web/sayings.py in the reader's language; Spanish where nobody reads yet."""
+    return str(gettext(text)) if current_app else text
 
 
 def status(code: str) -> str:
     """An order's state, in a word."""
-    return STATUSES[code]
+    return said(STATUSES[code])
 
 
 def reason(code: str) -> str:
     """Why an order failed, in a sentence."""
-    return REASONS.get(code, "El fallo es nuestro.")
+    return said(REASONS.get(code, OUR_FAULT))
 
 
 def money(amount: Decimal | str | None, currency: str, *, short: bool = False) -> str:
@@ -167,7 +77,9 @@ def when(moment: datetime, time_zone: str) -> str:
 def day(moment: datetime, time_zone: str) -> str:
     """The day at the venue: `sáb 14 mar`, with the year unless it is this one."""
     there = moment.astimezone(ZoneInfo(time_zone))
-    text = f"{WEEKDAYS[there.weekday()]} {there.day} {MONTHS[there.month - 1]}"
+    tongue = language() if current_app else "es"
+    weekday = WEEKDAYS[tongue][there.weekday()][:WEEKDAY_LETTERS]
+    text = f"{weekday} {there.day} {MONTHS[tongue][there.month - 1]}"
     this_year = datetime.now(UTC).astimezone(ZoneInfo(time_zone)).year
     return (text if there.year == this_year else f"{text} {there.year}").replace(" ", NO_BREAK)
 
@@ -182,8 +94,8 @@ def there(moment: datetime, time_zone: str) -> dict[str, str]:
     local = moment.astimezone(ZoneInfo(time_zone))
     return {
         "day": str(local.day),
-        "month": MONTHS[local.month - 1],
-        "weekday": WHOLE_WEEKDAYS[local.weekday()],
+        "month": MONTHS[language()][local.month - 1],
+        "weekday": WEEKDAYS[language()][local.weekday()],
     }
 
 
@@ -238,7 +150,8 @@ def refusal(problem: Any) -> tuple[str, str]:
         if problem.status == 404
         else "bad_request"
     )
-    return REFUSALS.get(problem.error, REFUSALS[fallback])
+    title, sentence = REFUSALS.get(problem.error, REFUSALS[fallback])
+    return said(title), said(sentence)
 
 
 def register(app: Flask) -> None:
@@ -255,6 +168,7 @@ def register(app: Flask) -> None:
         seat_ranges,
         seat_name,
         refusal,
+        said,
         status,
         reason,
     )

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -9,13 +10,14 @@ from uuid import UUID
 import gevent
 import redis
 from flask import Flask, Response, jsonify, make_response, render_template, request
+from flask_babel import force_locale
 from flask_sock import Sock
 from simple_websocket import ConnectionClosed
 
 from pipeline.connections import redis_client
 from pipeline.messages import UPDATES_STREAM, OrderChanged, PoisonedMessageError, update
 from pipeline.settings import settings
-from web import accounts, looks, problems, words
+from web import accounts, languages, looks, problems, words
 from web.bought import find_orders
 from web.inputs import ID_DIGITS_MAX
 from web.problems import Problem
@@ -51,6 +53,7 @@ def create_app() -> Flask:
     # Moving holds asks seatlock, and gRPC would stop every greenlet here; web does that.
     app.config["MOVES_HOLDS"] = False
     problems.register(app)
+    languages.register(app)
     words.register(app)
     looks.register(app)
     sock = Sock(app)
@@ -74,7 +77,8 @@ def create_app() -> Flask:
 
     @sock.route("/ws")  # type: ignore[untyped-decorator]  # flask-sock ships no types
     def listen(socket: Any) -> None:
-        _serve_socket(Listener(socket, accounts.caller().account, _event_id()), socket)
+        buyer = accounts.caller().account
+        _serve_socket(Listener(socket, buyer, _event_id(), languages.chosen()), socket)
 
     gevent.spawn(_follow, app)
     gevent.spawn(maps.tick_for_ever)
@@ -167,9 +171,17 @@ def _push(app: Flask, entries: list[tuple[str, dict[str, str]]]) -> None:
         return
     with app.app_context():
         for order in find_orders([UUID(order_uuid) for order_uuid in changed]):
-            fragment = render_template("orders/_order.html", order=order, pushed=True)
-            for listener in listeners.of_buyer(order.buyer):
-                listener.send(frame(fragment))
+            for language, reading in groupby(
+                sorted(listeners.of_buyer(order.buyer), key=_language), key=_language
+            ):
+                with force_locale(language):
+                    text = render_template("orders/_order.html", order=order, pushed=True)
+                for listener in reading:
+                    listener.send(frame(text))
+
+
+def _language(listener: Listener) -> str:
+    return listener.language
 
 
 def drain(worker: Any) -> None:

@@ -26,8 +26,9 @@ def frame(text: str) -> bytes:
 class Listener:
     """One page's socket: whose it is, which event and section it shows."""
 
-    def __init__(self, socket: Any, buyer: str | None, event_id: int | None) -> None:
+    def __init__(self, socket: Any, buyer: str | None, event_id: int | None, language: str) -> None:
         self.buyer = buyer
+        self.language = language
         self.event_id = event_id
         self.section: int | str | None = None
         self._socket = socket
