@@ -68,7 +68,7 @@ def chromium() -> Iterator[Browser]:
 
 def phone(browser: Browser, address: str) -> Page:
     """A new visitor with a phone; a script's error fails the test."""
-    page = browser.new_context(viewport=PHONE, base_url=address).new_page()  # type: ignore[arg-type]
+    page = browser.new_context(viewport=PHONE, base_url=address, locale="es-PE").new_page()  # type: ignore[arg-type]
 
     def fail(error: object) -> None:
         raise AssertionError(error)

@@ -63,6 +63,9 @@ def test_one_buys_and_sees_the_ticket_come_the_other_is_told_which_seats_are_gon
     event = event_with(system, 4)
     first, second, third = system.free_seats(event, 3)
     ana, bruno = phone(browser, system.address), phone(browser, system.address)
+    # His map does not hear in time that a seat of his was taken.
+    bruno.route_web_socket(re.compile("/ws"), lambda socket: socket.close())
+    bruno.route(re.compile("/updates"), lambda route: route.abort())
     for page in (ana, bruno):
         page.goto(f"/events/{event}")
     tick(ana, [first, second])
@@ -146,7 +149,9 @@ def test_without_javascript_the_order_page_refreshes_itself(
     system: System, browser: Browser
 ) -> None:
     event = event_with(system, 2)
-    context = browser.new_context(java_script_enabled=False, base_url=system.address)
+    context = browser.new_context(
+        java_script_enabled=False, base_url=system.address, locale="es-PE"
+    )
     page = context.new_page()
     page.goto(f"/login?next=/events/{event}")
     sign_in(page, "bruno")
@@ -157,7 +162,7 @@ def test_without_javascript_the_order_page_refreshes_itself(
 
 
 def test_other_loopback_names_lead_to_the_one_address(system: System, browser: Browser) -> None:
-    page = browser.new_page()
+    page = browser.new_page(locale="es-PE")
     page.goto(system.address.replace("localhost", "127.0.0.1") + "/events")
     assert page.url == f"{system.address}/events"
 
