@@ -58,7 +58,14 @@ def index() -> Response:
 
 
 def _render_rows(search: Search, page: Page) -> Markup:
-    return Markup(render_template("events/_page.html", search=search, page=page))  # noqa: S704  our own template
+    """The rows; the next event that can be bought is pasted large before all others."""
+    on_sale = (event for event in page.events if event.on_sale and event.available_seats)
+    lead = None if search.cursor else next(on_sale, None)
+    events = [lead, *(event for event in page.events if event is not lead)] if lead else page.events
+    rows = render_template(
+        "events/_page.html", search=search, events=events, lead=lead, following=page.following
+    )
+    return Markup(rows)  # noqa: S704  our own template
 
 
 @pages.get("/events/<int:event_id>/picture.png")
