@@ -180,3 +180,22 @@ def test_seats_are_chosen_by_keyboard_alone(system: System, browser: Browser) ->
     expect(page.locator(".act .chosen")).to_have_text("2 asientos")
     page.keyboard.press("ArrowDown")
     assert page.evaluate("document.activeElement.closest('.row').dataset.row") != "A"
+
+
+def test_a_hold_that_runs_out_says_so_by_itself(system: System, browser: Browser) -> None:
+    """The page is drawn anew when the clock ends; the seats are free for others."""
+    event = large_hall(system)
+    section, seats = section_seats(system, event, 1)
+    page = open_section(browser, system, event, section)
+    seat(page, seats[0]).check()
+    page.get_by_role("button", name="Reservar").click()
+    page.wait_for_url("**/checkout")
+    page.evaluate(
+        "const clock = document.querySelector('[data-ends]');"
+        "clock.dataset.ends = new Date(Date.parse(clock.dataset.now) + 3000).toISOString();"
+        "window.still_the_same_page = true"
+    )
+    expect(page.locator(".hold")).to_have_class(re.compile("late"))
+    expect(page.locator(".few")).to_be_visible()
+    page.wait_for_function("window.still_the_same_page !== true", timeout=10_000)
+    page.get_by_role("button", name="Soltar el asiento").click()

@@ -13,6 +13,18 @@ function tick() {
     clock.textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
     const bar = clock.closest(".hold");
     bar?.classList.toggle("late", seconds <= 120);
+    // Said aloud at a few moments, in time to ask for more; never each second.
+    const line = clock.parentElement.querySelector("[data-left]");
+    const moment = [30, 60, 120, 300].find((one) => seconds <= one);
+    if (line && moment && clock.said !== moment) {
+      if (clock.said || seconds === moment) line.textContent = line.dataset.left.replace("{time}", clock.textContent);
+      clock.said = moment;
+    }
+    // Over: the page says so, and what can be done.
+    if (left <= -500 && !clock.over) {
+      clock.over = true;
+      location.reload();
+    }
     // The time is torn off along the bar's edge: its whole width is ten minutes.
     bar?.style.setProperty("--left", Math.min(1, left / 600000));
   }
