@@ -11,6 +11,9 @@ ORDERS_GROUP = "dispatcher"
 TICKETS_QUEUE = "tickets"
 
 UUID_LETTERS = 36
+SEAT_STATES = ("f", "h", "s")
+POSITIONS = 1296
+"""So many seats a section can have: a position is told in two base-36 digits."""
 
 Kind = Literal["make", "settle"]
 
@@ -82,7 +85,7 @@ def update(fields: dict[str, str]) -> OrderChanged | SeatsChanged:
     try:
         if fields["what"] == "order":
             return OrderChanged(fields["order"], fields["buyer"], fields["status"])
-        return SeatsChanged(
+        seats = SeatsChanged(
             int(fields["number"]),
             int(fields["event"]),
             int(fields["section"]),
@@ -91,3 +94,6 @@ def update(fields: dict[str, str]) -> OrderChanged | SeatsChanged:
         )
     except (KeyError, ValueError) as error:
         raise PoisonedMessageError(repr(fields)[:500]) from error
+    if seats.state not in SEAT_STATES or not all(0 <= n < POSITIONS for n in seats.positions):
+        raise PoisonedMessageError(repr(fields)[:500])
+    return seats

@@ -22,6 +22,7 @@ from tests.stations import forget_everything, relay
 from web.app import create_app
 from web.provider import keys as provider_keys
 from web.provider import users
+from web.recent import forget
 
 BANK_S_MAX = 15.0
 
@@ -66,6 +67,12 @@ def bank(data_dir: Path) -> Iterator[str]:
     yield settings().bank_url
     process.terminate()
     process.wait(10)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> None:
+    """No cache of the pages holds what an earlier test saw."""
+    forget()
 
 
 @pytest.fixture(scope="session")

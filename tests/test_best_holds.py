@@ -9,66 +9,66 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.halls import Hall, hall, owner
-from tests.test_holds import states, take
-from web.recent import forget
-
-
-@pytest.fixture(autouse=True)
-def _nothing_remembered() -> None:
-    forget()
-
-
-@pytest.fixture
-def ana_phone(app: Flask) -> FlaskClient:
-    """A visitor's browser without an account."""
-    return app.test_client()
+from tests.phones import post, states, take
+from web import holds
+from web.problems import Problem
 
 
 def take_best(phone: FlaskClient, event: Hall, **form: object) -> Any:
-    """Ask the server to choose, following only the 307 that sets the cookie."""
-    address = f"/events/{event.id}/holds/best"
-    answer = phone.post(address, data=form)
-    if answer.status_code == 307:
-        answer = phone.post(answer.headers["Location"], data=form)
-    forget()
-    return answer
+    """Ask the server to choose."""
+    return post(phone, f"/events/{event.id}/holds/best", form)
 
 
 class TestBestTogether:
     """The server chooses: the nearest row that has so many side by side."""
 
-    def test_the_nearest_seats_are_held(self, ana_phone: FlaskClient) -> None:
+    def test_the_nearest_seats_are_held(self, client: FlaskClient) -> None:
         event = hall([("Lejos", 1, 4, "20.00"), ("Cerca", 1, 5, "90.00")])
         with owner() as connection:
             connection.execute(
                 "UPDATE catalog.seats SET rank = 50 - 40 * (section_number - 1) WHERE event_id = %s",
                 [event.id],
             )
-        answer = take_best(ana_phone, event, count="3")
+        answer = take_best(client, event, count="3")
         assert answer.status_code == 303
         assert states(event) == list("AAAA" + "LLLAA")
 
-    def test_a_price_is_not_passed(self, ana_phone: FlaskClient) -> None:
+    def test_a_price_is_not_passed(self, client: FlaskClient) -> None:
         event = hall([("Lejos", 1, 4, "20.00"), ("Cerca", 1, 5, "90.00")])
-        assert take_best(ana_phone, event, count="2", price_max="20.00").status_code == 303
+        assert take_best(client, event, count="2", price_max="20.00").status_code == 303
         assert states(event)[:4].count("L") == 2
 
-    def test_none_are_held_where_not_all_are_together(self, ana_phone: FlaskClient) -> None:
+    def test_none_are_held_where_not_all_are_together(self, client: FlaskClient) -> None:
         event = hall([("Platea", 2, 3, "20.00")])
-        answer = take_best(ana_phone, event, count="4")
+        answer = take_best(client, event, count="4")
         assert answer.status_code == 409
         assert "No quedan 4 asientos juntos" in answer.text
         assert states(event) == ["A"] * 6
 
     @pytest.mark.parametrize("count", ["", "0", "11", "-1", "2.5", "x", "٢"])
-    def test_nonsense_is_refused(self, ana_phone: FlaskClient, count: str) -> None:
+    def test_nonsense_is_refused(self, client: FlaskClient, count: str) -> None:
         event = hall()
-        assert take_best(ana_phone, event, count=count).status_code == 422
+        assert take_best(client, event, count=count).status_code == 422
         assert "L" not in states(event)
 
-    def test_a_price_that_makes_no_sense_is_none(self, ana_phone: FlaskClient) -> None:
+    @pytest.mark.parametrize("price", ["1e9", "-1", "50,00", "NaN", "x"])
+    def test_a_price_that_makes_no_sense_is_refused(self, client: FlaskClient, price: str) -> None:
+        """Taken for no limit, it could hold what is dearer than was asked."""
         event = hall()
-        assert take_best(ana_phone, event, count="1", price_max="1e9").status_code == 303
+        assert take_best(client, event, count="1", price_max=price).status_code == 422
+        assert "L" not in states(event)
+
+    def test_whoever_is_late_each_time_is_told_so(
+        self, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """There were seats together; that others were quicker is another thing than none left."""
+        event = hall()
+        late = Problem(409, "seat_unavailable", "", unavailable=event.seats[:1])
+        monkeypatch.setattr(holds, "lock", lambda *_: late)
+        monkeypatch.setattr(holds, "FREE_S", 0)
+        answer = take_best(client, event, count="2")
+        assert answer.status_code == 409
+        assert "Alguien se llevó" in answer.text
 
     def test_many_who_ask_at_once_get_different_seats(self, app: Flask) -> None:
         event = hall([("Platea", 20, 20, "20.00")])
@@ -81,9 +81,9 @@ class TestBestTogether:
         assert states(event).count("L") == 80
 
 
-def test_a_hold_is_extended_once(ana_phone: FlaskClient) -> None:
+def test_a_hold_is_extended_once(client: FlaskClient) -> None:
     event = hall()
-    take(ana_phone, event, event.seats[:1])
+    take(client, event, event.seats[:1])
 
     def ends() -> datetime:
         with owner() as connection:
@@ -95,9 +95,9 @@ def test_a_hold_is_extended_once(ana_phone: FlaskClient) -> None:
         return moment
 
     before = ends()
-    page = ana_phone.get(f"/events/{event.id}/checkout").text
+    page = client.get(f"/events/{event.id}/checkout").text
     assert "Pedir 5 min más" in page
     for _ in range(2):
-        assert ana_phone.post(f"/events/{event.id}/holds/extend").status_code == 303
+        assert client.post(f"/events/{event.id}/holds/extend").status_code == 303
         assert ends() - before == timedelta(minutes=5)
-    assert "Pedir 5 min más" not in ana_phone.get(f"/events/{event.id}/checkout").text
+    assert "Pedir 5 min más" not in client.get(f"/events/{event.id}/checkout").text

@@ -11,14 +11,8 @@ from tests.halls import Hall, change, hall, owner
 from tests.people import ANA, BRUNO, CARLA, sign_in
 from tests.stations import DECLINED, PAYS, one, rows, run_all
 from tests.test_purchases import LATE, lapse
-from web.recent import forget
 
 pytestmark = pytest.mark.usefixtures("clean")
-
-
-@pytest.fixture(autouse=True)
-def _nothing_remembered() -> None:
-    forget()
 
 
 def hold(client: FlaskClient, event: Hall, seats: list[int]) -> None:

@@ -1,16 +1,21 @@
 """What pages are told of seats: merged, resumable, and never a state that a later one has overtaken."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from time import monotonic
 from typing import Any
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from pipeline.connections import redis_client
 from pipeline.messages import UPDATES_STREAM, OrderChanged, SeatsChanged
 from pipeline.seatlock import client as seatlock
 from tests.halls import hall
 from tests.stations import relay
-from web.updates import deltas
+from web.updates import deltas, polling
 from web.updates.deltas import Deltas, wording
 from web.updates.missed import shown_section
 
@@ -55,7 +60,10 @@ def test_a_stalled_relay_cannot_bring_an_old_state_back() -> None:
     assert tail.since(7, "100-0") == {1: {0: "s", 1: "h"}}
 
 
-@pytest.mark.parametrize("version", ["", "0", "R", "99-9", "x-y", "999999-0", "1-0 ", "-1-0"])
+@pytest.mark.parametrize(
+    "version",
+    ["", "0", "R", "99-9", "x-y", "999999-0", "1-0 ", "-1-0", "1-²", "١-0", "9" * 50 + "-0"],
+)
 def test_a_version_that_is_too_old_or_made_up_is_not_guessed(version: str) -> None:
     assert told(("101-0", change(1, [0], "h"))).since(7, version) is None
 
@@ -115,11 +123,35 @@ class TestPolling:
         ]
         assert self.ask(client, event.id, section="-", v=before).text == f"S {version} -|1={free}"
 
-    @pytest.mark.parametrize("version", ["0", "", "nonsense", "1-0"])
+    @pytest.mark.parametrize("version", ["0", "", "nonsense", "1-0", "1-²"])
     def test_what_nobody_knows_is_fetched_again(self, client: FlaskClient, version: str) -> None:
         event = hall()
         redis_client().xadd(UPDATES_STREAM, {"what": "nothing"})
         assert self.ask(client, event.id, section="1", v=version).text == "R"
+
+    def test_a_redis_that_hangs_keeps_one_asker_and_no_other(
+        self, client: FlaskClient, app: Flask, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """H-class: otherwise a handful of pages would hold every thread of web."""
+        event, entered, let_go = hall(), Event(), Event()
+
+        def hangs() -> list[Any]:
+            entered.set()
+            assert let_go.wait(10)
+            raise RedisTimeoutError
+
+        monkeypatch.setattr(polling, "newest", hangs)
+        address = f"/events/{event.id}/updates?section=1&v=0"
+        with ThreadPoolExecutor(1) as other:
+            first = other.submit(lambda: app.test_client().get(address).status_code)
+            assert entered.wait(5)
+            begun = monotonic()
+            statuses = {client.get(address).status_code for _ in range(5)}
+            assert monotonic() - begun < 2
+            let_go.set()
+            assert first.result() == 503
+        assert statuses == {503}
+        assert client.get(address).headers["Retry-After"]
 
     def test_nonsense_is_refused(self, client: FlaskClient) -> None:
         event = hall()

@@ -126,6 +126,21 @@ def test_only_our_own_messages_are_read(fields: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
+    "wrong",
+    [
+        {"state": "x"},
+        {"positions": "0,1296"},
+        {"positions": "-1"},
+        {"positions": ""},
+        {"event": "a"},
+    ],
+)
+def test_seats_that_no_page_could_be_told_of_are_not_ours(wrong: dict[str, str]) -> None:
+    with pytest.raises(PoisonedMessageError):
+        update({**SeatsChanged(7, 1, 2, (0, 5), "s").fields(), **wrong})
+
+
+@pytest.mark.parametrize(
     "message",
     [
         OrderMessage(str(uuid4()), "settle", alone=True),

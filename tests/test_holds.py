@@ -9,15 +9,11 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.halls import Hall, change, hall, owner
+from tests.halls import Hall, change, hall
+from tests.phones import states, take
 from web.recent import forget
 
 PAST = datetime.now(UTC) - timedelta(days=3)
-
-
-@pytest.fixture(autouse=True)
-def _nothing_remembered() -> None:
-    forget()
 
 
 @pytest.fixture
@@ -30,27 +26,6 @@ def ana_phone(app: Flask) -> FlaskClient:
 def bruno_phone(app: Flask) -> FlaskClient:
     """Another visitor's."""
     return app.test_client()
-
-
-def take(phone: FlaskClient, event: Hall, seats: list[int], **form: object) -> Any:
-    """Send the form of seats as a browser does, following only the 307 that sets the cookie."""
-    answer = phone.post(f"/events/{event.id}/holds", data={"seat": seats, **form})
-    if answer.status_code == 307:
-        answer = phone.post(answer.headers["Location"], data={"seat": seats, **form})
-    forget()
-    return answer
-
-
-def states(event: Hall) -> list[str]:
-    """How the seats look to everybody: a letter each."""
-    with owner() as connection:
-        rows = connection.execute(
-            "SELECT CASE WHEN status = 'LOCKED' AND held_until <= now() THEN 'A'"
-            "            ELSE left(status, 1) END"
-            " FROM catalog.seats WHERE event_id = %s ORDER BY section_number, position",
-            [event.id],
-        ).fetchall()
-    return [state for (state,) in rows]
 
 
 def cart_of(phone: FlaskClient, event: Hall) -> int:

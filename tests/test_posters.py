@@ -2,11 +2,13 @@
 
 import itertools
 import re
+from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from web.posters import FAMILIES, INK, PAPER, SPOTS, STOCKS, svg
+from web.posters import FAMILIES, INK, PAPER, SPOTS, STOCKS, Family, poster, svg
+from web.posters.shapes import Letters, Shape
 
 TITLES = ["La Sonora del Puerto", "Ñandú", "Clásico: Alianza – Cienciano", "20", "", "A" * 100]
 BYTES_MAX = 5_000
@@ -25,12 +27,30 @@ def test_a_poster_is_small_and_printed_in_three_colours(kind: str, title: str) -
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
-def test_neighbours_differ_and_every_family_has_its_turn(kind: str) -> None:
+def test_neighbours_differ(kind: str) -> None:
     season = [svg(event_id, kind, "La casa de Bernarda Alba") for event_id in range(101, 161)]
     assert all(one != other for one, other in itertools.pairwise(season))
-    families = len(FAMILIES[kind])
-    turns = {(event_id + event_id // families) % families for event_id in range(101, 161)}
-    assert turns == set(range(families))
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_every_family_has_its_turn_in_every_layout(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    seen: set[tuple[int, int]] = set()
+
+    def family(number: int) -> Family:
+        def draw(_: Letters, layout: int, __: int) -> Iterator[Shape]:
+            seen.add((number, layout))
+            return iter(())
+
+        return draw
+
+    count = len(FAMILIES[kind])
+    monkeypatch.setitem(FAMILIES, kind, tuple(family(number) for number in range(count)))
+    for event_id in range(101, 161):
+        poster(event_id, kind, f"seen by {kind}")
+    assert {number for number, _ in seen} == set(range(count))
+    assert {layout for _, layout in seen} == {0, 1, 2, 3}
 
 
 def test_a_title_draws_its_own_picture() -> None:

@@ -15,14 +15,8 @@ from pipeline.orders import cancel
 from tests.halls import hall
 from tests.people import ANA, BRUNO, bearer
 from tests.stations import bought, rows, run_all
-from web.recent import forget
 
 pytestmark = pytest.mark.usefixtures("clean")
-
-
-@pytest.fixture(autouse=True)
-def _nothing_remembered() -> None:
-    forget()
 
 
 def ticket_of(order: str) -> str:

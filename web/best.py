@@ -40,8 +40,12 @@ class Row:
         )
 
 
+Rows = Sequence[tuple[Row, str]]
+"""Each row with a letter a seat, 1 for those that are free."""
+
+
 def best_together(
-    hall: Sequence[tuple[Row, str]],
+    hall: Rows,
     count: int,
     price_max: Decimal | None = None,
     *,
@@ -50,10 +54,9 @@ def best_together(
 ) -> list[tuple[int, ...]]:
     """Up to `most` choices of `count` free seats, as ids, that share none, the best first.
 
-    `hall` has each row with a letter a seat, 1 for those that are free. Places for wheelchairs are
-    given to those alone who ask for them, and then at least one is among the seats. Better is what
-    leaves no single seat alone beside it, then the smallest sum of ranks, then what stands first in
-    the hall.
+    Places for wheelchairs are given to those alone who ask for them, and then at least one is among
+    the seats. Better is what leaves no single seat alone beside it, then the smallest sum of ranks,
+    then what stands first in the hall.
     """
     together = re.compile(f"1{{{count},}}")
     found: list[tuple[bool, int, int, int, int]] = []
@@ -82,7 +85,7 @@ def best_together(
 
 
 def _disjoint(
-    hall: Sequence[tuple[Row, str]],
+    hall: Rows,
     ranked: list[tuple[bool, int, int, int, int]],
     count: int,
     most: int,

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, render_template, request
 from markupsafe import Markup
 
 from web.accounts import caller
-from web.fragments import page_or_fragment
+from web.fragments import page_or_fragment, private
 from web.inputs import whole_number
 from web.languages import language
 from web.listing import Page, Search, read_counts, read_page
@@ -139,9 +139,7 @@ def _parts(event: Event, seats: Sequence[Any]) -> list[tuple[Any, list[tuple[str
 
 def _revalidated(response: Response, *, stale: bool) -> Response:
     """Let the browser, and nobody else, keep the page, which says who is signed in; but ask."""
-    response.cache_control.private = True
-    response.cache_control.no_cache = True
-    response.vary.add("Cookie")
+    private(response)
     if stale:
         response.headers["X-From-Cache"] = "true"
     if response.status_code == 200:

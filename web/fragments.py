@@ -1,6 +1,6 @@
-"""One address gives a page or a fragment, from the same template."""
+"""How pages answer: a page or its fragment, the way on, and what nobody else may keep."""
 
-from flask import Response, make_response, render_template
+from flask import Response, make_response, redirect, render_template
 from htmx_flask import request
 
 
@@ -11,4 +11,17 @@ def page_or_fragment(page: str, fragment: str, status: int = 200, **context: obj
     response = make_response(render_template(fragment if swapping else page, **context), status)
     # The two renderings share an address, so no cache may hand one out for the other.
     response.vary.update(("HX-Request", "Accept-Language", "Cookie"))
+    return response
+
+
+def see_other(address: str) -> Response:
+    """After a form: on to this address, by GET."""
+    return make_response(redirect(address, 303))
+
+
+def private(response: Response) -> Response:
+    """The buyer's browser alone may keep it, and asks each time whether it is still so."""
+    response.cache_control.private = True
+    response.cache_control.no_cache = True
+    response.vary.add("Cookie")
     return response

@@ -23,7 +23,7 @@ SPAN_MAX = 212.0
 
 
 @dataclass(frozen=True)
-class Row:
+class DrawnRow:
     """A row of the picture: its line, how many seats, and the pattern of those that are free."""
 
     path: str
@@ -33,7 +33,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnSection:
     """A section of the picture: what it is called, where its name stands, the whole as a target."""
 
     section: Any
@@ -42,11 +42,11 @@ class Drawn:
     x: float
     y: float
     outline: str
-    rows: tuple[Row, ...]
+    rows: tuple[DrawnRow, ...]
 
 
 @dataclass(frozen=True)
-class Hall:
+class Plan:
     """The whole picture."""
 
     height: float
@@ -54,7 +54,7 @@ class Hall:
     stage: str
     stage_at: Point
     stage_size: float
-    sections: tuple[Drawn, ...]
+    sections: tuple[DrawnSection, ...]
 
 
 def zones(sections: Iterable[Any]) -> dict[int, tuple[str, str]]:
@@ -70,7 +70,7 @@ def zones(sections: Iterable[Any]) -> dict[int, tuple[str, str]]:
     return named
 
 
-def plan(sections: Sequence[Any], rows: dict[int, list[str]]) -> Hall:
+def plan(sections: Sequence[Any], rows: dict[int, list[str]]) -> Plan:
     """Draw the hall; `rows` has each section's rows from the stage on, a letter a seat, 1 free."""
     named = zones(sections)
     tiers = [
@@ -84,12 +84,13 @@ def plan(sections: Sequence[Any], rows: dict[int, list[str]]) -> Hall:
     stage = max(STAGE_ROWS_MIN, block * STAGE_SHARE)
     inner = ((block / 2) ** 2 + (depth[0] + stage / 2) ** 2) ** 0.5 + AISLE
     rings = sum(depth[1:]) + AISLE * max(0, len(tiers) - 2)
-    radius = inner + rings if rings else max(block / 2, depth[0])
+    ringed = len(tiers) > 1
+    radius = inner + rings if ringed else max(block / 2, depth[0])
     pitch = (WIDTH / 2 - MARGIN) / radius
     spans = [_span(tier, inner) for tier in across[1:]]
     above = max([stage / 2, *(radius * -sin((90 - span / 2) * pi / 180) for span in spans)])
     middle = WIDTH / 2, MARGIN + pitch * above
-    drawn: list[Drawn] = []
+    drawn: list[DrawnSection] = []
 
     left = -block / 2
     for section, seats in zip(tiers[0], across[0], strict=True):
@@ -105,10 +106,10 @@ def plan(sections: Sequence[Any], rows: dict[int, list[str]]) -> Hall:
             drawn.append(_drawn(section, named, rows, ring))
             angle -= degrees * (seats + AISLE)
         at += deep + AISLE
-    below = radius if rings else depth[0] + stage / 2
+    below = radius if ringed else depth[0] + stage / 2
     half, top = pitch * min(block / 2, stage * 2), middle[1] - stage / 2 * pitch
     foot = middle[1] + (stage / 2 - 1) * pitch
-    return Hall(
+    return Plan(
         round(middle[1] + below * pitch + MARGIN, 1),
         round(pitch, 2),
         f"M{_n(middle[0] - half)} {_n(top)}H{_n(middle[0] + half)}"
@@ -182,15 +183,15 @@ def _drawn(
     named: dict[int, tuple[str, str]],
     rows: dict[int, list[str]],
     place: "_Straight | _Ring",
-) -> Drawn:
+) -> DrawnSection:
     zone, name = named[section.number]
     of_section = rows.get(section.number, [])
     x, y = place.centre(len(of_section))
     lines = tuple(
-        Row(place.row(number, len(seats)), f"{len(seats) - 0.5}", *_pattern(seats))
+        DrawnRow(place.row(number, len(seats)), f"{len(seats) - 0.5}", *_pattern(seats))
         for number, seats in enumerate(of_section)
     )
-    return Drawn(
+    return DrawnSection(
         section, zone, name, round(x, 1), round(y, 1), place.outline(len(of_section)), lines
     )
 

@@ -1,7 +1,9 @@
 """Take and give back seats. Only seatlock changes a seat; this asks it and says what came of it."""
 
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from functools import partial
 from itertools import groupby
 from time import sleep
 from typing import Any
@@ -11,8 +13,9 @@ from flask import Blueprint, Response, make_response, redirect, request, url_for
 from pipeline.seatlock import client as seatlock
 from pipeline.settings import settings
 from web.accounts import caller, start_session
-from web.best import best_together
+from web.best import Rows, best_together
 from web.events import event_page
+from web.fragments import see_other
 from web.inputs import amount, form_seat_ids, whole_number
 from web.offers import equal_seats
 from web.problems import Problem
@@ -38,7 +41,7 @@ def take(event_id: int) -> Response:
     answer = lock(event_id, wanted, holder)
     if isinstance(answer, Problem):
         return _refused(event_id, answer, wanted)
-    return _see_other(url_for("orders.checkout", event_id=event_id))
+    return see_other(url_for("orders.checkout", event_id=event_id))
 
 
 @pages.post("/events/<int:event_id>/holds/best")
@@ -51,40 +54,51 @@ def take_best(event_id: int) -> Response:
     count = whole_number(request.form.get("count", "")) or 0
     if not 1 <= count <= seatlock.SEATS_PER_HOLD_MAX:
         return _refused(event_id, Problem(422, "invalid_seats", "From 1 to 10 seats."), [])
-    answer = lock_best(event_id, count, holder)
+    limit = request.form.get("price_max", "")
+    price_max = amount(limit)
+    if limit and price_max is None:
+        raise Problem(422, "invalid_parameter", "price_max is a decimal number.")
+    best = partial(
+        best_together,
+        count=count,
+        price_max=price_max,
+        accessible="accessible" in request.form,
+        most=BEST_CHOICES,
+    )
+    answer = _lock_best(event_id, best, holder)
+    if answer is None:
+        answer = Problem(409, "none_together", "There are not so many together.", count=count)
     if isinstance(answer, Problem):
         return _refused(event_id, answer, [])
-    return _see_other(url_for("orders.checkout", event_id=event_id))
+    return see_other(url_for("orders.checkout", event_id=event_id))
 
 
-def lock_best(event_id: int, count: int, holder: str) -> list[seatlock.Hold] | Problem:
-    """Hold the first of the best choices that nobody else was quicker to take. Raises Problem 503.
+def _lock_best(
+    event_id: int, best: Callable[[Rows], list[tuple[int, ...]]], holder: str
+) -> list[seatlock.Hold] | Problem | None:
+    """Hold the first of the best choices that nobody was quicker to take; None: there are none.
 
-    Whoever comes second tries another one at random, so that many who ask at once spread out.
+    Whoever comes second tries others at random, so that many who ask at once spread out.
     """
-    accessible = "accessible" in request.form
-    price_max = amount(request.form.get("price_max", ""))
-    for _ in range(BEST_LOOKS):
-        choices = best_together(
-            hall_of(event_id), count, price_max, accessible=accessible, most=BEST_CHOICES
-        )
-        rest = choices[1:]
-        random.shuffle(rest)
-        for ids in [*choices[:1], *rest[: BEST_TRIES - 1]]:
+    answer: list[seatlock.Hold] | Problem | None = None
+    for look in range(BEST_LOOKS):
+        if look:
+            sleep(FREE_S)
+        first, *rest = best(hall_of(event_id)) or [()]
+        if not first:
+            return None
+        for ids in [first, *random.sample(rest, min(len(rest), BEST_TRIES - 1))]:
             answer = lock(event_id, ids, holder)
             if isinstance(answer, list) or answer.error != "seat_unavailable":
                 return answer
-        if not choices:
-            break
-        sleep(FREE_S)
-    return Problem(409, "none_together", "There are not so many seats together.", count=count)
+    return answer
 
 
 @pages.get("/events/<int:event_id>/holds/best")
 @pages.get("/events/<int:event_id>/holds")
 def back(event_id: int) -> Response:
     """Somebody opens the address of a refusal again: the event is what they want."""
-    return _see_other(url_for("events.show", event_id=event_id))
+    return see_other(url_for("events.show", event_id=event_id))
 
 
 @pages.post("/events/<int:event_id>/holds/release")
@@ -95,20 +109,25 @@ def release(event_id: int) -> Response:
     named = request.form.getlist("seat")
     unlock(event_id, form_seat_ids(named) if named else None, holder)
     section = whole_number(request.form.get("section", ""))
-    return _see_other(url_for("events.show", event_id=event_id, section=section))
+    return see_other(url_for("events.show", event_id=event_id, section=section))
 
 
 @pages.post("/events/<int:event_id>/holds/extend")
 def extend(event_id: int) -> Response:
     """Half as long again for what is held, once a seat; the checkout shows until when."""
-    seats = cart(event_id, caller().holder)
     holder = caller().holder
-    if holder is not None and seats:
-        try:
-            seatlock.extend([seat.id for seat in seats], holder, settings().hold_seconds / 2)
-        except seatlock.SeatlockUnreachableError as error:
-            raise busy() from error
-    return _see_other(url_for("orders.checkout", event_id=event_id))
+    lengthen([seat.id for seat in cart(event_id, holder)], holder)
+    return see_other(url_for("orders.checkout", event_id=event_id))
+
+
+def lengthen(seat_ids: Collection[int], holder: str | None) -> dict[int, datetime]:
+    """Half of HOLD_SECONDS more, once a seat; the new ends of those held. Raises Problem 503."""
+    if holder is None or not seat_ids:
+        return {}
+    try:
+        return seatlock.extend(seat_ids, holder, settings().hold_seconds / 2)
+    except seatlock.SeatlockUnreachableError as error:
+        raise busy() from error
 
 
 def lock(event_id: int, wanted: Sequence[int], holder: str) -> list[seatlock.Hold] | Problem:
@@ -213,7 +232,3 @@ def _ask_for_cookie(event_id: int) -> Response:
     response = make_response(redirect(again, 307))
     start_session(response)
     return response
-
-
-def _see_other(address: str) -> Response:
-    return make_response(redirect(address, 303))

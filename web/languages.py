@@ -3,8 +3,10 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, Response, make_response, redirect, request
+from flask import Blueprint, Flask, Response, request
 from flask_babel import Babel, get_locale
+
+from web.fragments import see_other
 
 pages = Blueprint("languages", __name__)
 
@@ -33,7 +35,7 @@ def change() -> Response:
     there = request.form.get("back", "/")
     parts = urlsplit(there)
     ours = there.startswith("/") and not there.startswith(("//", "/\\")) and not parts.netloc
-    response = make_response(redirect(there if ours else "/", 303))
+    response = see_other(there if ours else "/")
     wanted = request.form.get("to")
     if wanted in CODES:
         response.set_cookie(

@@ -31,9 +31,9 @@ def filled(title: str, slot: float = PHONE_SLOT) -> Markup:
     )
 
 
-def poster(event: Any, event_id: int | None = None, pasted: int = 0) -> Markup:
+def poster(event: Any, pasted: int = 0) -> Markup:
     """An event's poster, to be sliced by whatever holds it; `pasted` numbers copies in a row."""
-    drawn = posters.svg(event_id or event.id, event.category, event.title, pasted)
+    drawn = posters.svg(event.id, event.category, event.title, pasted)
     return Markup(  # noqa: S704  numbers and colours of ours, no text
         '<svg viewBox="0 0 160 160" preserveAspectRatio="xMidYMid slice" aria-hidden="true">'
         f"{drawn}</svg>"

@@ -4,7 +4,7 @@ import secrets
 from decimal import Decimal
 from uuid import UUID
 
-from flask import Blueprint, Response, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, make_response, render_template, request, url_for
 
 from pipeline import orders
 from pipeline.orders import Answer
@@ -13,7 +13,7 @@ from pipeline.purchases import Wish
 from pipeline.settings import settings
 from web.accounts import caller, signed_in
 from web.bought import Order, find_order, orders_of
-from web.fragments import page_or_fragment
+from web.fragments import page_or_fragment, private, see_other
 from web.inputs import amount, form_seat_ids, whole_number
 from web.inputs import event_id as checked
 from web.keys import checked_key, refusal_of
@@ -55,14 +55,14 @@ def create() -> Response:
 
 def _answered(event_id: int, buyer: str, key: str, answer: Answer) -> Response:
     if answer.status == 201:
-        return _see_other(url_for("orders.show", order_uuid=answer.body["order_uuid"]))
+        return see_other(url_for("orders.show", order_uuid=answer.body["order_uuid"]))
     if answer.body["error"] == "in_progress":
-        return _see_other(url_for("purchases.show", key=key))
+        return see_other(url_for("purchases.show", key=key))
     if answer.body["error"] == "idempotency_key_reused":
         # Back, another card, Pay: what the first tap bought is what they need to see.
         bought = orders.bought_with(buyer, key)
         if bought is not None:
-            return _see_other(url_for("orders.show", order_uuid=bought))
+            return see_other(url_for("orders.show", order_uuid=bought))
     return _checkout(event_id, refusal_of(answer))
 
 
@@ -92,28 +92,28 @@ def _checkout(event_id: int, problem: Problem | None = None) -> Response:
 def index() -> Response:
     """The buyer's orders, the newest first."""
     bought = orders_of(str(signed_in().account), ORDERS_SHOWN_MAX)
-    return _private(make_response(render_template("orders/index.html", orders=bought)))
+    return private(make_response(render_template("orders/index.html", orders=bought)))
 
 
 @pages.get("/orders/<uuid:order_uuid>")
 def show(order_uuid: UUID) -> Response:
     """The order as it is now; while something is to come, pushed, polled, or refreshed."""
     order = find_order(order_uuid, str(signed_in().account))
-    return _private(page_or_fragment("orders/show.html", "orders/_order.html", order=order))
+    return private(page_or_fragment("orders/show.html", "orders/_order.html", order=order))
 
 
 @pages.get("/orders/<uuid:order_uuid>/cancel")
 def ask(order_uuid: UUID) -> Response:
     """A clear question before the order is called off."""
     order = find_order(order_uuid, str(signed_in().account))
-    return _private(make_response(render_template("orders/cancel.html", order=order)))
+    return private(make_response(render_template("orders/cancel.html", order=order)))
 
 
 @pages.post("/orders/<uuid:order_uuid>/cancel")
 def cancel(order_uuid: UUID) -> Response:
     """Call the order off; asked twice, the same answer."""
     call_off(order_uuid, str(signed_in().account))
-    return _see_other(url_for("orders.show", order_uuid=order_uuid))
+    return see_other(url_for("orders.show", order_uuid=order_uuid))
 
 
 def call_off(order_uuid: UUID, buyer: str) -> Order:
@@ -141,14 +141,3 @@ def _total(text: str) -> Decimal:
     if total is None:
         raise Problem(422, "invalid_total", "total must be a decimal number.")
     return total
-
-
-def _private(response: Response) -> Response:
-    response.cache_control.private = True
-    response.cache_control.no_cache = True
-    response.vary.add("Cookie")
-    return response
-
-
-def _see_other(address: str) -> Response:
-    return make_response(redirect(address, 303))

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from threading import Lock
 from time import monotonic
 from typing import Any
@@ -14,8 +15,8 @@ from pipeline.connections import pool, redis_client
 from pipeline.messages import UPDATES_STREAM
 from pipeline.settings import settings
 from sql import read
-from web.best import Row
-from web.hall import Hall, plan, zones
+from web.best import Row, Rows
+from web.hall import Plan, plan, zones
 from web.inputs import event_id as checked
 from web.problems import Problem
 from web.recent import EVERY, Kept, Recent
@@ -58,15 +59,15 @@ class Event:
         """How many seats of the section can be taken now."""
         return int(section.takeable) if self.facts.on_sale else 0
 
+    @cached_property
+    def zones(self) -> dict[int, tuple[str, str]]:
+        """Each section's price zone and short name by its number: `A`, `A2`."""
+        return zones(self.sections)
+
     @property
     def by_zone(self) -> list[Any]:
         """The sections, the dearest first."""
-        named = zones(self.sections)
-        return sorted(self.sections, key=lambda section: (named[section.number][0], section.number))
-
-    def zone(self, section: Any) -> tuple[str, str]:
-        """A section's price zone and short name: `A`, `A2`."""
-        return zones(self.sections)[section.number]
+        return sorted(self.sections, key=lambda one: (self.zones[one.number][0], one.number))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.facts, name)
@@ -75,7 +76,7 @@ class Event:
 _events: Recent[Event] = Recent(COUNTS_S, EVENTS_KEPT_MAX)
 _layouts: Recent[list[Row]] = Recent(LAYOUT_S, PLANS_KEPT_MAX)
 _free: Recent[list[Any]] = Recent(FREE_S, PLANS_KEPT_MAX)
-_plans: Recent[Hall] = Recent(PLAN_S, PLANS_KEPT_MAX)
+_plans: Recent[Plan] = Recent(PLAN_S, PLANS_KEPT_MAX)
 
 
 def find_event(event_id: int) -> Event:
@@ -96,22 +97,22 @@ def _read_event(event_id: int) -> Event:
         return Event(facts[0], read(connection, "events.sections", event_id=event_id))
 
 
-def plan_of(event: Event) -> Hall:
+def plan_of(event: Event) -> Plan:
     """The picture of a large hall as it was a moment ago; what is live beside it are the counts."""
     return _plans.get(event.id, lambda: _read_plan(event)).value
 
 
-def _read_plan(event: Event) -> Hall:
+def _read_plan(event: Event) -> Plan:
     by_section: dict[int, list[str]] = defaultdict(list)
-    for row in _read_rows(event.id):
+    for row in _rows_of(event.id):
         by_section[row.section_number].append(row.seats)
     return plan(event.sections, by_section)
 
 
-def hall_of(event_id: int) -> list[tuple[Row, str]]:
-    """Each row of the hall with a letter a seat, 1 for those that were free a moment ago."""
+def hall_of(event_id: int) -> Rows:
+    """The rows of the hall with what was free in them a moment ago."""
     layout = _layouts.get(event_id, lambda: _read_layout(event_id)).value
-    free = _free.get(event_id, lambda: _read_rows(event_id)).value
+    free = _rows_of(event_id)
     if len(free) != len(layout):
         raise Problem(503, "busy", "The hall is being changed.", {"Retry-After": "2"})
     return [(row, one.seats) for row, one in zip(layout, free, strict=True)]
@@ -133,9 +134,14 @@ def _read_layout(event_id: int) -> list[Row]:
     ]
 
 
-def _read_rows(event_id: int) -> list[Any]:
-    with pool("web").connection() as connection:
-        return read(connection, "events.rows", event_id=event_id)
+def _rows_of(event_id: int) -> list[Any]:
+    """Each row's free seats as they were at most FREE_S ago."""
+
+    def read_rows() -> list[Any]:
+        with pool("web").connection() as connection:
+            return read(connection, "events.rows", event_id=event_id)
+
+    return _free.get(event_id, read_rows).value
 
 
 def seats_of(event_id: int, section: int | None = None) -> list[Any]:

@@ -10,6 +10,7 @@ from pipeline.signing import published
 from sql import read
 from web.accounts import signed_in
 from web.calendars import calendar
+from web.fragments import private
 from web.problems import Problem
 
 pages = Blueprint("tickets", __name__)
@@ -20,10 +21,8 @@ KEYS_S = 300
 @pages.get("/tickets/<uuid:ticket_uuid>")
 def show(ticket_uuid: UUID) -> Response:
     """The ticket as it is shown at the door."""
-    response = make_response(render_template("tickets/show.html", ticket=_find(ticket_uuid)))
-    response.cache_control.private = True
-    response.cache_control.no_cache = True
-    return response
+    page = render_template("tickets/show.html", ticket=_find(ticket_uuid))
+    return private(make_response(page))
 
 
 @pages.get("/tickets/<uuid:ticket_uuid>.png")
@@ -34,9 +33,7 @@ def picture(ticket_uuid: UUID) -> Response:
         raise Problem(404, "not_found", "This ticket has no code, or none that is valid any more.")
     response = Response(bytes(ticket.picture), mimetype="image/png")
     response.headers["Content-Disposition"] = f'inline; filename="ticket-{ticket_uuid}.png"'
-    response.cache_control.private = True
-    response.cache_control.no_cache = True
-    response.add_etag()
+    private(response).add_etag()
     response.make_conditional(request)
     return response
 
@@ -46,9 +43,7 @@ def agenda(ticket_uuid: UUID) -> Response:
     """The ticket for a calendar; of a void one, the cancellation."""
     response = Response(calendar(_find(ticket_uuid)), mimetype="text/calendar")
     response.headers["Content-Disposition"] = f'attachment; filename="ticket-{ticket_uuid}.ics"'
-    response.cache_control.private = True
-    response.cache_control.no_cache = True
-    return response
+    return private(response)
 
 
 @pages.get("/.well-known/ticket-keys.json")

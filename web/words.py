@@ -77,7 +77,7 @@ def when(moment: datetime, time_zone: str) -> str:
 def day(moment: datetime, time_zone: str) -> str:
     """The day at the venue: `sáb 14 mar`, with the year unless it is this one."""
     there = moment.astimezone(ZoneInfo(time_zone))
-    tongue = language() if current_app else "es"
+    tongue = language()
     weekday = WEEKDAYS[tongue][there.weekday()][:WEEKDAY_LETTERS]
     text = f"{weekday} {there.day} {MONTHS[tongue][there.month - 1]}"
     this_year = datetime.now(UTC).astimezone(ZoneInfo(time_zone)).year

@@ -18,43 +18,14 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import chromium, phone
+from tests.journey.buyers import event_with, pay, sign_in, tick
 from tests.journey.system import System, wait_for
-
-CARD = "4242 4242 4242 4242"
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as started:
         yield started
-
-
-def event_with(system: System, seats: int) -> int:
-    """A small hall that still has so many seats."""
-    rows = system.rows(
-        "SELECT event_id FROM catalog.seats JOIN catalog.events ON events.id = event_id"
-        " WHERE events.starts_at > now() AND events.status = 'PUBLISHED' AND price > 0"
-        " GROUP BY event_id HAVING count(*) <= 600"
-        " AND count(*) FILTER (WHERE seats.status = 'AVAILABLE') >= %s ORDER BY event_id LIMIT 1",
-        seats,
-    )
-    return int(rows[0][0])
-
-
-def tick(page: Page, seats: list[int]) -> None:
-    for seat in seats:
-        page.locator(f'input[name=seat][value="{seat}"]').check()
-
-
-def sign_in(page: Page, name: str) -> None:
-    page.locator("#email").fill(f"{name}@example.com")
-    page.locator("#password").fill("demo")
-    page.get_by_role("button", name="Entrar").click()
-
-
-def pay(page: Page) -> None:
-    page.locator("#card").fill(CARD)
-    page.get_by_role("button", name=re.compile("^Pagar")).click()
 
 
 def test_one_buys_and_sees_the_ticket_come_the_other_is_told_which_seats_are_gone(

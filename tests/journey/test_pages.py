@@ -9,9 +9,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from tests.browser import chromium, phone
+from tests.journey.buyers import event_with, large_hall, pay, sign_in, tick
 from tests.journey.system import System
-from tests.journey.test_buying_a_seat import event_with, pay, sign_in, tick
-from tests.journey.test_live_map import large_hall
 
 PAGE_BYTES_MAX = 30_000
 VISIT_BYTES_MAX = 60_000

@@ -2,11 +2,9 @@
 
 from flask import Response, jsonify
 
-from pipeline.seatlock import client as seatlock
-from pipeline.settings import settings
 from web.accounts import caller, start_session
 from web.api import api
-from web.holds import busy, lock, unlock
+from web.holds import lengthen, lock, unlock
 from web.inputs import event_id as checked
 from web.inputs import json_body, seat_ids
 from web.problems import Problem, document
@@ -46,11 +44,7 @@ def extend_hold(event_id: int) -> Response:
     named = seat_ids(json_body().get("seat_ids"))
     find_event(event_id)
     named_seats(event_id, named)
-    holder = caller().holder
-    try:
-        ends = seatlock.extend(named, holder, settings().hold_seconds / 2) if holder else {}
-    except seatlock.SeatlockUnreachableError as error:
-        raise busy() from error
+    ends = lengthen(named, caller().holder)
     over = sorted(set(named) - set(ends))
     if over:
         raise Problem(409, "hold_expired", "These seats are not held by you any more.", seats=over)

@@ -16,6 +16,7 @@ from pipeline.purchases import Wish
 from web.accounts import signed_in
 from web.api import api
 from web.bought import Order, find_order, order_json, orders_of
+from web.fragments import private
 from web.inputs import event_id as checked
 from web.inputs import json_body, seat_ids, whole_number
 from web.keys import checked_key, refusal_of
@@ -97,10 +98,7 @@ def cancel_order(order_uuid: UUID) -> Response:
 
 
 def _private(response: Response) -> Response:
-    response.cache_control.private = True
-    response.cache_control.no_cache = True
-    response.vary.add("Cookie")
-    response.vary.add("Authorization")
+    private(response).vary.add("Authorization")
     response.add_etag()
     response.make_conditional(request)
     return response

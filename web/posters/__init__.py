@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import groupby
 
 from web.posters import field, paper, stage
-from web.posters.shapes import SIDE, Area, Disc, Ink, Letters, Ring, Shape, Slice, Stroke, polar
+from web.posters.shapes import Area, Disc, Ink, Letters, Ring, Shape, Slice, Stroke, polar
 
 INK, PAPER = "#16130F", "#F6F6F2"
 STOCKS = {
@@ -140,6 +140,3 @@ def _n(number: float) -> str:
 
 def _points(points: "tuple[tuple[float, float], ...] | list[tuple[float, float]]") -> str:
     return "L".join(f"{_n(x)} {_n(y)}" for x, y in points)
-
-
-__all__ = ["SIDE", "Poster", "poster", "svg"]

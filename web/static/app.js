@@ -20,10 +20,10 @@ function tick() {
       if (clock.said || seconds === moment) line.textContent = line.dataset.left.replace("{time}", clock.textContent);
       clock.said = moment;
     }
-    // Over: the page says so, and what can be done.
+    // Over: the page says so. It may be the answer to a form, which must not be sent again.
     if (left <= -500 && !clock.over) {
       clock.over = true;
-      location.reload();
+      location.replace(clock.dataset.over);
     }
     // The time is torn off along the bar's edge: its whole width is ten minutes.
     bar?.style.setProperty("--left", Math.min(1, left / 600000));
@@ -34,8 +34,9 @@ tick();
 
 // ---- Live seats: texts by socket, or asked for every few seconds where there is none (web/updates/deltas.py).
 
-const live = { socket: null, lost: false, timer: 0 };
+const live = { socket: null, lost: false, timer: 0, due: 0, again: 0 };
 const POLL_MS = 5000;
+const AGAIN_MS = 4000;
 
 const map = () => document.querySelector("#map[data-event] [data-v]");
 
@@ -72,7 +73,7 @@ function nextFree(seat) {
 function apply(text) {
   const place = map();
   if (!place) return;
-  if (text === "R") return fetchAgain(place);
+  if (text === "R") return fetchAgain();
   const [seats, counts] = text.split("|");
   const [, version, section, ...states] = seats.split(" ");
   const inputs = states.length ? all(`[data-s="${section}"] .row input`, place) : [];
@@ -94,13 +95,20 @@ function apply(text) {
 }
 
 // The server cannot tell what changed since: the map is fetched anew, with the ticks that are still possible.
-function fetchAgain(place) {
-  if (live.fetching) return;
-  live.fetching = true;
-  live.keep = all(".row input:checked", place).map((seat) => seat.value);
-  htmx.ajax("GET", location.pathname + location.search, { target: "#map", swap: "innerHTML" }).finally(() => {
-    live.fetching = false;
-  });
+function fetchAgain() {
+  if (live.due) return;
+  // Once at once, then with a pause that spreads the pages out: a server that says it again and again is not asked so.
+  const wait = Math.max(0, live.again - performance.now());
+  live.due = setTimeout(() => {
+    live.due = 0;
+    const place = map();
+    if (!place) return;
+    live.again = performance.now() + AGAIN_MS * (1 + Math.random());
+    live.keep = all(".row input:checked", place).map((seat) => seat.value);
+    const section = shown(place);
+    const only = /^\d/.test(section) ? `?section=${section}` : "";
+    htmx.ajax("GET", `/events/${place.closest("#map").dataset.event}${only}`, { target: "#map", swap: "innerHTML" });
+  }, wait);
 }
 
 function poll() {

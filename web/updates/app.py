@@ -3,6 +3,7 @@
 import logging
 import signal
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,7 +16,7 @@ from flask_sock import Sock
 from simple_websocket import ConnectionClosed
 
 from pipeline.connections import redis_client
-from pipeline.messages import UPDATES_STREAM, OrderChanged, PoisonedMessageError, update
+from pipeline.messages import UPDATES_STREAM, OrderChanged
 from pipeline.settings import settings
 from web import accounts, languages, looks, problems, words
 from web.bought import find_orders
@@ -23,6 +24,7 @@ from web.inputs import ID_DIGITS_MAX
 from web.problems import Problem
 from web.updates.listeners import RESTART, TRY_LATER, Listener, frame, listeners
 from web.updates.maps import Maps
+from web.updates.stream import changes, newest
 
 log = logging.getLogger(__name__)
 
@@ -31,15 +33,12 @@ LOOK_S = 15.0
 PING_S = 25
 BLOCK_MS = 2_000
 BATCH_MAX = 500
-REDIS_RETRY_S = 1.0
+RETRY_S = 1.0
 SOCKETS_MAX = 12_000
 MESSAGE_BYTES_MAX = 1024
 MESSAGES_WAITING_MAX = 20
 MESSAGE_PAUSE_S = 0.05
 """So soon after a message of a page the next one is read: nobody can keep us busy with talk."""
-PAST_ENTRIES_MAX = 20_000
-"""So much of the stream a process that has just started reads, so that pages can go on."""
-
 maps = Maps(listeners)
 
 
@@ -117,71 +116,49 @@ def _serve_socket(listener: Listener, socket: Any) -> None:
 
 
 def _follow(app: Flask) -> None:
-    """Read the stream `updates` for ever and hand each order's fragment to its buyer."""
-    last = ""
+    """Read the stream `updates` for ever; whatever goes wrong, begin with its end once more."""
     while True:
         try:
-            last = last or _remember()
-            read: Any = redis_client().xread(
-                {UPDATES_STREAM: last}, count=BATCH_MAX, block=BLOCK_MS
-            )
+            last = maps.remember(newest())
+            while True:
+                last = _next(app, last)
         except redis.RedisError as error:
             log.warning("Redis is away: %s", error)
-            gevent.sleep(REDIS_RETRY_S)
-            continue
-        entries = read[0][1] if read else []
-        if entries:
-            last = entries[-1][0]
-        try:
-            _push(app, entries)
         except Exception:
-            # The page fetches its fragment by itself every few seconds: nothing is lost.
-            log.exception("an update could not be pushed")
+            log.exception("the stream could not be followed")
+        gevent.sleep(RETRY_S)
 
 
-def _remember() -> str:
-    """Read the end of the stream, so that pages can go on from before; gives its last entry."""
-    past: Any = redis_client().xrevrange(UPDATES_STREAM, count=PAST_ENTRIES_MAX)
-    if not past:
-        return "0-0"
-    maps.deltas.begin(past[-1][0])
-    for entry, fields in reversed(past):
-        _change(entry, fields)
-    return str(past[0][0])
-
-
-def _change(entry: str, fields: dict[str, str]) -> OrderChanged | None:
-    """Take in an entry; gives it back when it is about an order."""
+def _next(app: Flask, last: str) -> str:
+    """Take in what follows this entry; gives the last one taken in. Raises RedisError."""
+    read: Any = redis_client().xread({UPDATES_STREAM: last}, count=BATCH_MAX, block=BLOCK_MS)
+    orders: list[OrderChanged] = []
+    for entry, change in changes(read[0][1] if read else ()):
+        maps.note(entry, change)
+        if isinstance(change, OrderChanged) and listeners.of_buyer(change.buyer):
+            orders.append(change)
+        last = entry
     try:
-        change = update(fields)
-    except PoisonedMessageError as error:
-        log.warning("not an update of ours: %s", error)
-        return None
-    maps.note(entry, change)
-    return change if isinstance(change, OrderChanged) else None
+        _push(app, {order.order_uuid for order in orders})
+    except Exception:
+        # The page fetches its fragment by itself every few seconds: nothing is lost.
+        log.exception("an order could not be pushed")
+    return last
 
 
-def _push(app: Flask, entries: list[tuple[str, dict[str, str]]]) -> None:
+def _push(app: Flask, order_uuids: set[str]) -> None:
     """The latest state of each order, once, whatever happened to it in between."""
-    changes = [_change(entry, fields) for entry, fields in entries]
-    changed = {
-        change.order_uuid for change in changes if change and listeners.of_buyer(change.buyer)
-    }
-    if not changed:
+    if not order_uuids:
         return
+    tongue = attrgetter("language")
     with app.app_context():
-        for order in find_orders([UUID(order_uuid) for order_uuid in changed]):
-            for language, reading in groupby(
-                sorted(listeners.of_buyer(order.buyer), key=_language), key=_language
-            ):
+        for order in find_orders([UUID(order_uuid) for order_uuid in order_uuids]):
+            listening = sorted(listeners.of_buyer(order.buyer), key=tongue)
+            for language, reading in groupby(listening, key=tongue):
                 with force_locale(language):
                     text = render_template("orders/_order.html", order=order, pushed=True)
                 for listener in reading:
                     listener.send(frame(text))
-
-
-def _language(listener: Listener) -> str:
-    return listener.language
 
 
 def drain(worker: Any) -> None:

@@ -7,11 +7,13 @@ on from it.
 """
 
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
+from typing import Self
 
 from pipeline.messages import SeatsChanged
+from web.updates.stream import Change, Entry, changes
 
 AGAIN = "R"
 OVERVIEW, EVERYWHERE = "-", "*"
@@ -19,7 +21,10 @@ CHANGES_KEPT_MAX = 20_000
 """Of one event; at 50 changes a second that is over six minutes."""
 EVENTS_KEPT_MAX = 256
 AHEAD_MS_MAX = 2_000
+NOTHING_YET = "0-0"
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+VERSION_LETTERS_MAX = 41
+"""Two numbers of 64 bits and a dash."""
 PAIRS = [a + b for a in DIGITS for b in DIGITS]
 """A position in two letters."""
 
@@ -31,9 +36,10 @@ States = dict[int, str]
 def version_of(text: str) -> Version | None:
     """An entry id as numbers that can be compared; None when it is none."""
     milliseconds, dash, sequence = text.partition("-")
-    if not (dash and milliseconds.isascii() and milliseconds.isdigit() and sequence.isdigit()):
+    numbers = text.isascii() and milliseconds.isdigit() and sequence.isdigit()
+    if not dash or not numbers or len(text) > VERSION_LETTERS_MAX:
         return None
-    return int(milliseconds[:20]), int(sequence[:20])
+    return int(milliseconds), int(sequence)
 
 
 def wording(
@@ -64,16 +70,20 @@ class _Event:
 class Deltas:
     """The tail of the stream `updates`: what seats changed to, event by event."""
 
-    def __init__(self, begins: str = "0-0") -> None:
+    def __init__(self, begins: str = NOTHING_YET) -> None:
         self._begins = version_of(begins) or (0, 0)
         self._events: OrderedDict[int, _Event] = OrderedDict()
         self.version = begins
 
-    def begin(self, version: str) -> None:
-        """Nothing is missing that comes after this."""
-        self._begins = version_of(version) or self._begins
+    @classmethod
+    def of(cls, entries: Sequence[Entry]) -> Self:
+        """What the end of the stream tells; nothing is missing that came after its first entry."""
+        tail = cls(entries[0][0] if entries else NOTHING_YET)
+        for entry, change in changes(entries):
+            tail.add(entry, change)
+        return tail
 
-    def add(self, entry: str, change: object) -> SeatsChanged | None:
+    def add(self, entry: str, change: Change) -> SeatsChanged | None:
         """Take in the next entry; gives the change without what a later one has overtaken.
 
         A relay that was stalled may tell old changes again: a lower number of a seat is dropped.
@@ -85,16 +95,13 @@ class Deltas:
         fresh = tuple(
             position
             for position in change.positions
-            if position < len(PAIRS)
-            and event.numbers.get((change.section_number, position), 0) < change.number
+            if event.numbers.get((change.section_number, position), 0) < change.number
         )
         if not fresh:
             return None
         for position in fresh:
             event.numbers[change.section_number, position] = change.number
-        kept = SeatsChanged(
-            change.number, change.event_id, change.section_number, fresh, change.state
-        )
+        kept = replace(change, positions=fresh)
         at = version_of(entry) or self._begins
         event.changes.append((at, kept))
         if len(event.changes) > CHANGES_KEPT_MAX:

@@ -1,13 +1,12 @@
 """Open sockets: what each may hear, and texts handed to them without waiting for a slow phone."""
 
-from collections import defaultdict, deque
+from collections import defaultdict
+from contextlib import suppress
+from socket import SHUT_RDWR
 from typing import Any
 
-import gevent
 from simple_websocket import ConnectionClosed
 
-UPDATES_WAITING_MAX = 32
-"""A phone that stops reading gets no more; then we close, and it reconnects and goes on."""
 RESTART, TRY_LATER = 1012, 1013
 TEXT_FRAME = 0x81
 SHORT_MAX, LONG_MAX = 125, 0xFFFF
@@ -32,53 +31,37 @@ class Listener:
         self.event_id = event_id
         self.section: int | str | None = None
         self._socket = socket
-        self._waiting: deque[bytes] = deque()
-        self._sending = False
 
     def send(self, message: bytes) -> None:
-        """Send now if the phone takes it, else when it does; never waits."""
-        if self._sending:
-            self._waiting.append(message)
-            if len(self._waiting) > UPDATES_WAITING_MAX:
-                self.close(TRY_LATER)
-            return
+        """Send, if the phone takes all of it at once; never waits.
+
+        One that does not read is let go: it comes back and goes on from where it was. A frame that
+        was cut cannot be followed by anything, not even by a goodbye.
+        """
         try:
-            sent = self._raw.send(message)
-        except BlockingIOError:
-            sent = 0
+            whole = self._raw.send(message) == len(message)
         except OSError:
+            whole = False
+        if not whole:
             self._socket.connected = False
-            return
-        if sent < len(message):
-            self._waiting.append(message[sent:])
-            self._sending = True
-            gevent.spawn(self._drain)
+            with suppress(OSError):
+                self._raw.shutdown(SHUT_RDWR)
+            self._wake()
 
     def close(self, code: int) -> None:
-        """Say goodbye with a code that makes the page come back, and stop."""
-        self._waiting.clear()
-        try:
+        """Say goodbye with a code that makes the page come back."""
+        with suppress(ConnectionClosed, OSError):
             self._socket.close(code)
-        except (ConnectionClosed, OSError):
-            pass
-        finally:
-            # Wakes the greenlet that waits for what the page says.
-            self._socket.event.set()
+        self._wake()
 
     @property
     def _raw(self) -> Any:
         """The socket beneath gevent's, which never waits."""
         return self._socket.sock._sock  # noqa: SLF001  gevent has no public name for it
 
-    def _drain(self) -> None:
-        """Send what waits, as fast as the phone reads."""
-        try:
-            while self._waiting:
-                self._socket.sock.sendall(self._waiting.popleft())
-        except OSError:
-            self._socket.connected = False
-        finally:
-            self._sending = False
+    def _wake(self) -> None:
+        """Let the greenlet go that waits for what the page says."""
+        self._socket.event.set()
 
 
 class Listeners:
@@ -119,10 +102,14 @@ class Listeners:
         """The sockets that show an event."""
         return tuple(self._by_event.get(event_id, ()))
 
+    def everywhere(self) -> tuple[Listener, ...]:
+        """All sockets."""
+        return tuple(self._all)
+
     def stop(self) -> None:
         """Tell every socket to come back in a moment."""
         self.stopping = True
-        for listener in tuple(self._all):
+        for listener in self.everywhere():
             listener.close(RESTART)
 
 

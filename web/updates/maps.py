@@ -1,17 +1,22 @@
 """Live maps: what a page that shows seats is told, and when."""
 
+import logging
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 
 import gevent
 
 from pipeline.messages import SeatsChanged
-from web.updates.deltas import Deltas, States, merged
+from web.updates.deltas import AGAIN, Deltas, States, merged
 from web.updates.listeners import Listener, Listeners, frame
 from web.updates.missed import free_seats, missed, shown_section, texts
+from web.updates.stream import Change, Entry
 
-TICK_S = 0.5
+log = logging.getLogger(__name__)
+
+TICK_S, TICK_S_MIN = 0.5, 0.05
 """Changes of half a second go in one message: a shorter window is paid in headers."""
 COUNT_TICKS = 2
 
@@ -33,7 +38,19 @@ class Maps:
         self._pending: dict[int, _Pending] = defaultdict(_Pending)
         self._ticks = 0
 
-    def note(self, entry: str, change: object) -> None:
+    def remember(self, entries: Sequence[Entry]) -> str:
+        """Begin with the end of the stream; gives its last entry.
+
+        Pages that listen already (the stream could not be followed for a while) are told what they
+        missed, as if they had asked.
+        """
+        known, self.deltas = self.deltas.version, Deltas.of(entries)
+        self._pending.clear()
+        for listener in self._listeners.everywhere():
+            self._tell_missed(listener, known)
+        return self.deltas.version
+
+    def note(self, entry: str, change: Change) -> None:
         """Take in an entry of the stream."""
         fresh = self.deltas.add(entry, change)
         if fresh is not None:
@@ -43,8 +60,14 @@ class Maps:
         """Tell what has gathered, every TICK_S."""
         while True:
             begun = monotonic()
-            self.tick()
-            gevent.sleep(max(0.05, TICK_S - (monotonic() - begun)))
+            try:
+                self.tick()
+            except Exception:
+                log.exception("changes could not be told: all maps are fetched again")
+                self._pending.clear()
+                for listener in self._listeners.everywhere():
+                    listener.send(frame(AGAIN))
+            gevent.sleep(max(TICK_S_MIN, TICK_S - (monotonic() - begun)))
 
     def tick(self) -> None:
         """Tell what has gathered; the counts of sections every second time."""
@@ -74,23 +97,21 @@ class Maps:
             if shown is None:
                 continue
             if shown not in frames:
-                frames[shown] = self._frames(shown, version, sections, free)
+                told = texts(shown, version, sections, free)
+                frames[shown] = b"".join(map(frame, told))
             if frames[shown]:
                 listener.send(frames[shown])
 
-    @staticmethod
-    def _frames(
-        shown: int | str, version: str, sections: dict[int, States], free: dict[int, int]
-    ) -> bytes:
-        return b"".join(map(frame, texts(shown, version, sections, free)))
-
     def subscribe(self, listener: Listener, said: str) -> None:
         """A page says what it shows and at which version; it is told what it missed."""
-        if listener.event_id is None:
-            return
         section, _, version = said.partition(" ")
         listener.section = shown_section(section)
-        if listener.section is None:
+        self._tell_missed(listener, version)
+
+    def _tell_missed(self, listener: Listener, version: str) -> None:
+        event_id, section = listener.event_id, listener.section
+        if event_id is None or section is None:
             return
-        for text in missed(self.deltas, listener.event_id, listener.section, version):
+        changed = self.deltas.since(event_id, version)
+        for text in missed(event_id, section, self.deltas.version, changed):
             listener.send(frame(text))

@@ -5,7 +5,7 @@ from psycopg_pool import PoolTimeout
 
 from web.problems import Problem
 from web.seats import find_event
-from web.updates.deltas import AGAIN, EVERYWHERE, OVERVIEW, Deltas, States, wording
+from web.updates.deltas import AGAIN, EVERYWHERE, OVERVIEW, States, wording
 
 SECTION_DIGITS_MAX = 4
 
@@ -18,13 +18,14 @@ def shown_section(text: str) -> int | str | None:
     return int(text) if whole else None
 
 
-def missed(deltas: Deltas, event_id: int, section: int | str, version: str) -> list[str]:
-    """What changed since this version, merged; or that nobody knows any more."""
-    sections = deltas.since(event_id, version)
+def missed(
+    event_id: int, section: int | str, version: str, sections: dict[int, States] | None
+) -> list[str]:
+    """What a page is told of these changes, which are all up to `version`; None: nobody knows."""
     if sections is None:
         return [AGAIN]
     free = free_seats(event_id, set(sections)) if sections else {}
-    return texts(section, deltas.version, sections, free) or [wording(deltas.version, section, {})]
+    return texts(section, version, sections, free) or [wording(version, section, {})]
 
 
 def texts(

@@ -2,63 +2,70 @@
 
 from threading import Lock
 from time import monotonic
-from typing import Any
 
 from flask import Blueprint, Response, make_response, request
 from redis import RedisError
 
-from pipeline.connections import redis_client
-from pipeline.messages import UPDATES_STREAM, PoisonedMessageError, update
 from web.inputs import event_id as checked
 from web.problems import Problem
 from web.recent import EVERY
 from web.seats import find_event
-from web.updates.deltas import Deltas
+from web.updates.deltas import Deltas, States
 from web.updates.missed import missed, shown_section
+from web.updates.stream import PAST_ENTRIES_MAX, changes, following, newest
 
 pages = Blueprint("polling", __name__)
 
 READ_EVERY_S = 1.0
-PAST_ENTRIES_MAX = 10_000
 RETRY_S = 5
 
 
 class _Tail:
-    """The end of the stream as this process last read it, at most once a second."""
+    """The end of the stream as this process last read it, at most once a second.
+
+    One reads; nobody waits for a Redis that does not answer but the one who asks it.
+    """
 
     def __init__(self) -> None:
-        self._lock = Lock()
+        self._asking = Lock()
+        self._changing = Lock()
         self.clear()
 
     def clear(self) -> None:
         """Forget it; the next reader begins anew."""
         self._deltas: Deltas | None = None
-        self._read_at = float("-inf")
+        self._ask_at = float("-inf")
 
-    def missed(self, event_id: int, section: int | str, version: str) -> list[str]:
-        """What the page missed. Raises RedisError."""
-        with self._lock:
-            if self._deltas is None or monotonic() - self._read_at >= READ_EVERY_S:
-                self._deltas = self._read(self._deltas)
-                self._read_at = monotonic()
-            return missed(self._deltas, event_id, section, version)
-
-    @staticmethod
-    def _read(known: Deltas | None) -> Deltas:
-        client: Any = redis_client()
-        entries: list[tuple[str, dict[str, str]]] = []
-        if known is not None:
-            entries = client.xrange(UPDATES_STREAM, min=f"({known.version}", count=PAST_ENTRIES_MAX)
-        if known is None or len(entries) == PAST_ENTRIES_MAX:
-            # Too far behind to go on: what is older than this is answered by "fetch again".
-            entries = client.xrevrange(UPDATES_STREAM, count=PAST_ENTRIES_MAX)[::-1]
-            known = Deltas(entries[0][0] if entries else "0-0")
-        for entry, fields in entries:
+    def since(self, event_id: int, version: str) -> tuple[str, dict[int, States] | None]:
+        """Where the stream stands and what changed after this version. Raises RedisError."""
+        if monotonic() >= self._ask_at and self._asking.acquire(blocking=False):
             try:
-                known.add(entry, update(fields))
-            except PoisonedMessageError:
-                continue
-        return known
+                self._read()
+            finally:
+                self._asking.release()
+        with self._changing:
+            if self._deltas is None:
+                raise RedisError
+            return self._deltas.version, self._deltas.since(event_id, version)
+
+    def _read(self) -> None:
+        known = self._deltas
+        try:
+            entries = following(known.version) if known else newest()
+            behind = len(entries) == PAST_ENTRIES_MAX
+            # Too far behind to go on: what is older than the end is answered by "fetch again".
+            entries = newest() if known and behind else entries
+        except RedisError:
+            # Until it answers again nobody can say that nothing changed.
+            self._deltas, self._ask_at = None, monotonic() + RETRY_S
+            raise
+        with self._changing:
+            if known is None or behind:
+                self._deltas = Deltas.of(entries)
+            else:
+                for entry, change in changes(entries):
+                    known.add(entry, change)
+        self._ask_at = monotonic() + READ_EVERY_S
 
 
 _tail = _Tail()
@@ -73,12 +80,12 @@ def show(event_id: int) -> Response:
     if section is None:
         raise Problem(404, "section_not_found", "The event has no section of this number.")
     try:
-        texts = _tail.missed(event_id, section, request.args.get("v", ""))
+        version, sections = _tail.since(event_id, request.args.get("v", ""))
     except RedisError as error:
         raise Problem(
             503, "busy", "Nobody knows just now what changed.", {"Retry-After": str(RETRY_S)}
         ) from error
-    response = make_response("\n".join(texts))
+    response = make_response("\n".join(missed(event_id, section, version, sections)))
     response.mimetype = "text/plain"
     response.cache_control.no_store = True
     return response

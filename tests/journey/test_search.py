@@ -1,0 +1,38 @@
+"""Search as you type, in a browser: an earlier answer that comes late changes nothing."""
+
+import re
+from time import sleep
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser import chromium, phone
+from tests.journey.system import System
+
+
+@pytest.fixture(scope="module")
+def browser() -> Any:
+    with chromium() as started:
+        yield started
+
+
+def test_a_late_answer_never_overwrites_a_later_one(system: System, browser: Browser) -> None:
+    page = phone(browser, system.address)
+
+    def late(route: Any) -> None:
+        answer = route.fetch()
+        sleep(1.5)
+        route.fulfill(response=answer)
+
+    page.route(re.compile(r"q=ber(&|$)"), late)
+    page.goto("/events")
+    search = page.locator("#q")
+    search.press_sequentially("ber")
+    page.wait_for_timeout(500)
+    search.press_sequentially("narda")
+    expect(page.locator(".bill")).to_have_count(1)
+    page.wait_for_timeout(2_000)
+    expect(page.locator(".bill")).to_have_count(1)
+    assert page.url.endswith("q=bernarda")
+    expect(page.locator(".bill")).to_contain_text(re.compile("bernarda", re.IGNORECASE))
