@@ -3,7 +3,7 @@
 import io
 import logging
 from dataclasses import dataclass
-from time import time
+from time import monotonic, time
 from typing import Literal
 from uuid import UUID
 
@@ -32,6 +32,8 @@ QR_BORDER_MODULES = 4
 MODULE_PIXELS = 8
 INK = bytes.maketrans(b"\x00\x01", b"\xff\x00")
 """Modules are false and true; the picture's light and dark are bits that are set and not."""
+PROGRESS_S = 0.5
+"""A batch that takes longer than this says how far it is; a usual one is done before."""
 COMPRESSION = 1
 """Level 6 takes half as long again for 350 bytes less."""
 
@@ -86,10 +88,14 @@ def _finish(order_uuids: list[UUID]) -> None:
     with pool("pipeline").connection() as connection:
         tickets = read(connection, "orders.to_draw", order_uuids=order_uuids)
     key = signing_key()
-    drawn = [
-        draw(ticket.ticket_uuid, encode(key, ticket.ticket_uuid, ticket.event_id, ticket.issue))
-        for ticket in tickets
-    ]
+    drawn: list[Drawn] = []
+    told = monotonic()
+    for ticket in tickets:
+        if drawn and monotonic() - told > PROGRESS_S:
+            keep(drawn)
+            drawn, told = [], monotonic()
+        code = encode(key, ticket.ticket_uuid, ticket.event_id, ticket.issue)
+        drawn.append(draw(ticket.ticket_uuid, code))
     with pool("pipeline").connection() as connection:
         done = write(
             connection,
@@ -100,6 +106,19 @@ def _finish(order_uuids: list[UUID]) -> None:
             pictures=[one.picture for one in drawn],
         )
     announce(OrderChanged(str(order.order_uuid), order.buyer, order.status) for order in done)
+
+
+def keep(drawn: list[Drawn]) -> None:
+    """What a slow machine has drawn so far, so that its buyers see how far it is."""
+    with pool("pipeline").connection() as connection:
+        orders = write(
+            connection,
+            "orders.keep_drawn",
+            ticket_uuids=[one.ticket_uuid for one in drawn],
+            codes=[one.code for one in drawn],
+            pictures=[one.picture for one in drawn],
+        )
+    announce(OrderChanged(str(order.order_uuid), order.buyer, order.status) for order in orders)
 
 
 def _finish_alone(order_uuids: list[UUID]) -> list[UUID]:

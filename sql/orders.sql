@@ -44,7 +44,9 @@ SELECT history.order_uuid, history.previous_status, history.new_status, history.
 SELECT tickets.ticket_uuid, tickets.order_uuid, tickets.section, tickets.section_number, tickets.row_label,
        tickets.number, tickets.position, tickets.accessible, tickets.price, tickets.code, tickets.picture,
        tickets.voided_at, orders.status, orders.currency, orders.event_id, events.title, events.category,
-       events.venue, events.time_zone, events.starts_at, events.ends_at
+       events.venue, events.time_zone, events.starts_at, events.ends_at,
+       (SELECT array_agg(siblings.ticket_uuid ORDER BY siblings.section_number, siblings.position)
+          FROM orders.tickets AS siblings WHERE siblings.order_uuid = tickets.order_uuid) AS siblings
   FROM orders.tickets
   JOIN orders.orders ON orders.order_uuid = tickets.order_uuid
   JOIN catalog.events ON events.id = tickets.event_id
@@ -116,6 +118,20 @@ WITH drawn AS (
        AND tickets.code IS NULL
 )
 SELECT order_uuid, buyer, status FROM done;
+
+-- name: keep_drawn
+-- Tickets drawn so far, of orders that are still PROCESSING; nobody is shown a code before its order is COMPLETED.
+WITH drawn AS (
+    SELECT * FROM unnest(%(ticket_uuids)s::uuid[], %(codes)s::text[], %(pictures)s::bytea[])
+                  AS one (ticket_uuid, code, picture)
+), kept AS (
+    UPDATE orders.tickets SET code = drawn.code, picture = drawn.picture
+      FROM drawn, orders.orders
+     WHERE tickets.ticket_uuid = drawn.ticket_uuid AND tickets.code IS NULL
+       AND orders.order_uuid = tickets.order_uuid AND orders.status = 'PROCESSING'
+    RETURNING orders.order_uuid, orders.buyer, orders.status
+)
+SELECT DISTINCT order_uuid, buyer, status FROM kept;
 
 -- name: try_later
 -- A job could not finish these: again after 1, 2, 4 s; after that an unfinished order is dead-lettered, while one that

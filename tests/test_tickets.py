@@ -1,12 +1,14 @@
 """The job: money, codes, pictures, and what happens when one of them fails."""
 
 import io
+import re
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 import pytest
 import zxingcpp
+from flask.testing import FlaskClient
 from PIL import Image
 
 from pipeline import payments, refunds, sweeper, tickets
@@ -16,13 +18,14 @@ from pipeline.messages import (
 from pipeline.orders import cancel
 from pipeline.signing import decode, keys
 from tests.halls import hall, owner
-from tests.people import ANA
+from tests.people import ANA, sign_in
 from tests.stations import (
     bought,
     dispatch,
     later,
     one,
     paid,
+    purchase,
     relay,
     rows,
     run_all,
@@ -48,6 +51,33 @@ def test_a_ticket_can_be_read_and_checked_by_others() -> None:
     assert [one.text for one in read] == [ticket[1]]
     said = decode(ticket[1], {key.id: key.public for key in keys()})
     assert (said.ticket_uuid, said.event_id, said.issue) == (ticket[0], event.id, 1)
+
+
+def test_a_slow_batch_says_how_far_it_is_and_shows_no_code_before_it_is_done(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = hall()
+    order = str(purchase(event, event.seats[:3]).body["order_uuid"])
+    sign_in(client, ANA)
+    monkeypatch.setattr(tickets, "PROGRESS_S", 0.0)
+    seen: list[tuple[str, str, int]] = []
+    keep = tickets.keep
+
+    def look(drawn: list[tickets.Drawn]) -> None:
+        keep(drawn)
+        page = client.get(f"/orders/{order}").text
+        progress = re.findall(r'<progress max="3" value="(\d)"', page)[0]
+        picture = client.get(f"/tickets/{drawn[0].ticket_uuid}.png").status_code
+        shown = drawn[0].code in client.get(f"/tickets/{drawn[0].ticket_uuid}").text
+        seen.append((progress, stream("updates")[-1]["status"], picture + shown))
+
+    monkeypatch.setattr(tickets, "keep", look)
+    tickets.make_tickets([order])
+    assert seen == [("1", "PROCESSING", 404), ("2", "PROCESSING", 404)]
+    assert status_of(order) == "COMPLETED"
+    monkeypatch.setattr(tickets, "draw", None)
+    tickets.make_tickets([order])
+    assert client.get(f"/orders/{order}").text.count(".png") == 3
 
 
 def test_a_second_run_changes_nothing() -> None:

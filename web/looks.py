@@ -8,6 +8,7 @@ from markupsafe import Markup
 from pipeline.settings import settings
 from web import posters
 from web.seats import schema_org
+from web.timeline import timeline
 from web.wood_type import SIZE_MAX, fill
 
 PHONE_SLOT, DESK_SLOT, TICKET_SLOT = 36.0, 20.0, 40.0
@@ -43,6 +44,6 @@ def poster(event: Any, pasted: int = 0) -> Markup:
 def register(app: Flask) -> None:
     """Give them to the templates."""
     app.jinja_env.filters.update(filled=filled, poster=poster)
-    app.jinja_env.filters["schema_org"] = schema_org
+    app.jinja_env.filters.update(schema_org=schema_org, timeline=timeline)
     app.jinja_env.globals["public_url"] = settings().public_url
     app.jinja_env.globals.update(DESK_SLOT=DESK_SLOT, TICKET_SLOT=TICKET_SLOT)

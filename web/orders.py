@@ -1,6 +1,7 @@
 """The order: its summary and payment, the order itself, the list of a buyer's orders."""
 
 import secrets
+from collections.abc import Mapping
 from decimal import Decimal
 from uuid import UUID
 
@@ -8,11 +9,12 @@ from flask import Blueprint, Response, make_response, render_template, request, 
 
 from pipeline import orders
 from pipeline.orders import Answer
-from pipeline.payments import Payment, valid_card
+from pipeline.payments import Payment
 from pipeline.purchases import Wish
 from pipeline.settings import settings
 from web.accounts import caller, signed_in
 from web.bought import Order, find_order, orders_of
+from web.cards import PAST, WRONG, read_card
 from web.fragments import page_or_fragment, private, see_other
 from web.inputs import amount, form_seat_ids, whole_number
 from web.inputs import event_id as checked
@@ -40,13 +42,9 @@ def create() -> Response:
     find_event(event_id)
     key = checked_key(request.headers.get("Idempotency-Key") or form.get("idempotency_key"))
     try:
-        wish = Wish(
-            event_id,
-            form_seat_ids(form.getlist("seat")),
-            _payment(form.get("card_number", "")),
-            _total(form.get("total", "")),
-            held=True,
-        )
+        total = _total(form.get("total", ""))
+        seats = form_seat_ids(form.getlist("seat"))
+        wish = Wish(event_id, seats, _payment(form) if total else None, total, held=True)
     except Problem as problem:
         return _checkout(event_id, problem)
     answer = orders.buy(str(buyer), key, wish)
@@ -70,19 +68,26 @@ def _checkout(event_id: int, problem: Problem | None = None) -> Response:
     event = find_event(event_id)
     holds = cart(event_id, caller().holder)
     gone = problem.members.get("unavailable") if problem else None
-    page = render_template(
+    response = page_or_fragment(
         "orders/checkout.html",
+        "orders/_pays.html",
+        problem.status if problem else 200,
         event=event,
         holds=holds,
         total=sum((seat.price for seat in holds), Decimal(0)),
         key=secrets.token_urlsafe(18),
         problem=problem,
+        fields=problem.members.get("fields", {}) if problem else {},
+        shapes=WRONG,
+        past=PAST,
         extension_minutes=round(settings().hold_seconds / 120) or 1,
         lost=named_seats(event_id, gone) if isinstance(gone, list) and gone else [],
     )
-    response = make_response(page, problem.status if problem else 200)
     # A kept page would carry a key that has been used, and seats that are no longer held.
     response.cache_control.no_store = True
+    if not holds:
+        # A swap of the bar alone has nothing to show: the page says what became of the seats.
+        response.headers["HX-Refresh"] = "true"
     if problem:
         response.headers.update(problem.headers)
     return response
@@ -125,14 +130,12 @@ def call_off(order_uuid: UUID, buyer: str) -> Order:
     return order
 
 
-def _payment(card_number: str) -> Payment | None:
-    """The card, or None where none was given (free seats need none). Raises Problem 422."""
-    if not card_number.strip():
-        return None
-    card = valid_card(card_number)
-    if card is None:
-        raise Problem(422, "invalid_payment", "This is no card number.")
-    return Payment(card_number=card)
+def _payment(form: Mapping[str, str]) -> Payment:
+    """The card of the form. Raises Problem 422 with what is wrong by field."""
+    number, wrong = read_card(form)
+    if wrong:
+        raise Problem(422, "invalid_payment", "Some fields of the card are wrong.", fields=wrong)
+    return Payment(card_number=number)
 
 
 def _total(text: str) -> Decimal:

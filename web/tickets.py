@@ -29,7 +29,7 @@ def show(ticket_uuid: UUID) -> Response:
 def picture(ticket_uuid: UUID) -> Response:
     """Its QR code, while the ticket lives."""
     ticket = _find(ticket_uuid)
-    if ticket.picture is None or ticket.voided_at is not None:
+    if ticket.status != "COMPLETED" or ticket.voided_at is not None:
         raise Problem(404, "not_found", "This ticket has no code, or none that is valid any more.")
     response = Response(bytes(ticket.picture), mimetype="image/png")
     response.headers["Content-Disposition"] = f'inline; filename="ticket-{ticket_uuid}.png"'

@@ -1,6 +1,6 @@
 """How things are said to people: money, times at the venue, seats, states, refusals."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import groupby
@@ -135,6 +135,14 @@ def seat_ranges(seats: Iterable[Any]) -> str:
     return "; ".join(parts)
 
 
+def seat_stub(seats: Sequence[Any]) -> tuple[str, str]:
+    """The seats of one row as a stub prints them: row, then numbers; else how many there are."""
+    named = sorted(map(_named, seats), key=lambda seat: seat[:2])
+    if len({(section, row) for section, _, _, row, _ in named}) == 1:
+        return named[0][3], _numbers(named)
+    return str(len(named)), ""
+
+
 def seat_name(seat: Any) -> str:
     """A seat's short name, row and number: `F 9`."""
     _, _, _, row, number = _named(seat)
@@ -166,6 +174,7 @@ def register(app: Flask) -> None:
         whole,
         headline,
         seat_ranges,
+        seat_stub,
         seat_name,
         refusal,
         said,

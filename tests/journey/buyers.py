@@ -6,7 +6,12 @@ from playwright.sync_api import Page
 
 from tests.journey.system import System
 
-CARD = "4242 4242 4242 4242"
+CARD = {
+    "#card": "4242 4242 4242 4242",
+    "#expiry": "12 / 99",
+    "#code": "123",
+    "#name": "Ana Quispe Rojas",
+}
 
 
 def event_with(system: System, seats: int) -> int:
@@ -32,8 +37,13 @@ def sign_in(page: Page, name: str) -> None:
     page.get_by_role("button", name="Entrar").click()
 
 
+def fill_card(page: Page, number: str = CARD["#card"]) -> None:
+    for field, text in {**CARD, "#card": number}.items():
+        page.locator(field).fill(text)
+
+
 def pay(page: Page) -> None:
-    page.locator("#card").fill(CARD)
+    fill_card(page)
     page.get_by_role("button", name=re.compile("^Pagar")).click()
 
 

@@ -9,7 +9,7 @@ import requests
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import chromium, phone
-from tests.journey.buyers import large_hall, sign_in, tick
+from tests.journey.buyers import fill_card, large_hall, sign_in, tick
 from tests.journey.system import System, wait_for
 
 STATES = """() => [...document.querySelectorAll('#map .row input')].map(
@@ -205,7 +205,7 @@ def test_a_hold_that_runs_out_says_so_and_sends_no_form_again(
     page.wait_for_url(f"**/events/{event}?section={section}")
     tick(page, seats)
     page.get_by_role("button", name="Reservar").click()
-    page.locator("#card").fill("4000 0000 0000 0002")
+    fill_card(page, "4000 0000 0000 0002")
     page.get_by_role("button", name=re.compile("^Pagar")).click()
     page.get_by_role("alert").wait_for()
     assert page.url.endswith("/orders")

@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from tests.browser import chromium, phone
-from tests.journey.buyers import event_with, large_hall, pay, sign_in, tick
+from tests.journey.buyers import event_with, fill_card, large_hall, pay, sign_in, tick
 from tests.journey.system import System
 
 PAGE_BYTES_MAX = 30_000
@@ -53,7 +53,7 @@ def test_no_page_of_a_purchase_shuts_anybody_out(system: System, browser: Browse
     page.get_by_role("button", name="Reservar").click()
     page.wait_for_url("**/checkout")
     check(page, "checkout", "light dark")
-    page.locator("#card").fill("4242 4242 4242 4243")
+    fill_card(page, "4242 4242 4242 4243")
     page.get_by_role("button", name=re.compile("^Pagar")).click()
     page.locator("#card-error").wait_for()
     check(page, "a card number that makes no sense")

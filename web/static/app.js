@@ -244,5 +244,117 @@ async function stayAwake() {
 addEventListener("visibilitychange", stayAwake);
 stayAwake();
 
+// The code alone on a white screen; a tap, Escape or Back ends it. Swiping a ticket turns to the order's next one.
+const whole_code = document.querySelector("a.whole");
+whole_code?.addEventListener("click", (event) => {
+  event.preventDefault();
+  const screen = document.createElement("dialog");
+  screen.className = "bright";
+  screen.append(whole_code.firstElementChild.cloneNode());
+  screen.addEventListener("click", () => screen.close());
+  screen.addEventListener("close", () => screen.remove());
+  document.body.append(screen);
+  screen.showModal();
+});
+
+let finger = null;
+addEventListener("touchstart", (event) => {
+  const one = event.touches.length === 1 && event.target.closest?.(".paper");
+  finger = one ? event.touches[0] : null;
+}, { passive: true });
+addEventListener("touchend", (event) => {
+  if (!finger) return;
+  const end = event.changedTouches[0];
+  const across = end.clientX - finger.clientX;
+  if (Math.abs(across) > 60 && Math.abs(end.clientY - finger.clientY) < 40)
+    document.querySelector(`.turn [rel=${across < 0 ? "next" : "prev"}]`)?.click();
+  finger = null;
+}, { passive: true });
+
+// ---- Paying: what is seen to be wrong is said beside its field before anything is sent; the server checks it all again.
+
+const sum = (digits) => [...digits].reverse().reduce((total, digit, at) => {
+  const one = Number(digit) * (1 + (at % 2));
+  return total + (one > 9 ? one - 9 : one);
+}, 0);
+
+function wrong(field) {
+  const text = field.dataset.wrong;
+  if (!field.validity.valid) return text;
+  if (field.name === "card_number") return sum(field.value.replace(/\D/g, "")) % 10 ? text : "";
+  if (field.name !== "card_expiry") return "";
+  const digits = field.value.replace(/\D/g, "");
+  const now = new Date();
+  const last = new Date(2000 + Number(digits.slice(-2)), parseInt(field.value, 10) % 100, 1);
+  return last <= new Date(now.getFullYear(), now.getMonth(), 1) ? field.form.dataset.past : "";
+}
+
+function mark(field) {
+  const text = wrong(field);
+  document.getElementById(`${field.id}-error`).textContent = text;
+  if (text) field.setAttribute("aria-invalid", "true");
+  else field.removeAttribute("aria-invalid");
+  return text;
+}
+
+const pay = document.querySelector("#pay");
+if (pay) {
+  pay.noValidate = true;
+  pay.addEventListener("submit", (event) => {
+    const first = all("[data-wrong]", pay).filter(mark)[0];
+    const button = document.querySelector("[form=pay][data-busy]");
+    if (first || button.ariaBusy) {
+      event.preventDefault();
+      first?.focus();
+      return;
+    }
+    button.ariaBusy = "true";
+    button.textContent = button.dataset.busy;
+  });
+  pay.addEventListener("input", ({ target }) => target.ariaInvalid && mark(target));
+  // A page that comes back out of the browser's memory was paid from already, perhaps.
+  addEventListener("pageshow", (event) => event.persisted && location.reload());
+}
+
+// ---- The tickets have come: said aloud, in the page's title, with a short sound and a vibration for whoever wants them.
+
+const signal = document.querySelector("#signal");
+if (signal) {
+  const kept = localStorage.getItem("signal");
+  signal.checked = kept ? kept === "on" : !matchMedia("(prefers-reduced-motion: reduce)").matches;
+  signal.closest("label").hidden = false;
+  signal.addEventListener("change", () => localStorage.setItem("signal", signal.checked ? "on" : "off"));
+}
+
+async function ring() {
+  navigator.vibrate?.(200);
+  const audio = new AudioContext();
+  await audio.resume();
+  const tone = audio.createOscillator();
+  const loudness = audio.createGain();
+  loudness.gain.value = 0.1;
+  tone.frequency.value = 880;
+  tone.connect(loudness).connect(audio.destination);
+  tone.start();
+  tone.stop(audio.currentTime + 0.15);
+  tone.onended = () => audio.close();
+}
+
+const order = () => document.querySelector("#order")?.dataset.status;
+let known = order();
+function news() {
+  const status = order();
+  if (!status || status === known) return;
+  known = status;
+  const line = document.querySelector("#order .state");
+  document.querySelector("#news").textContent = line?.textContent ?? "";
+  if (status !== "COMPLETED") return;
+  document.title = document.querySelector("#live").dataset.title;
+  if (signal?.checked) ring().catch(() => {}); // a browser may forbid sound before the first tap
+  signal?.closest("label").remove();
+}
+addEventListener("htmx:after:swap", news);
+addEventListener("htmx:ws:after:message:incoming", news);
+
 chosen();
 rove();
