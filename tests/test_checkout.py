@@ -148,6 +148,20 @@ def test_what_is_wrong_with_the_card_is_said_beside_its_field(
     assert client.post("/orders", data=form_of(answer.text)).status_code == 303
 
 
+@pytest.mark.parametrize("name", ["李小龙", "Łukasz", "Zoë Ñandú", "X", "n" * 100])
+def test_a_name_is_anybodys(client: FlaskClient, name: str) -> None:
+    """H48."""
+    event = hall()
+    sign_in(client, ANA)
+    hold(client, event, event.seats[:1])
+    form = {**checkout(client, event), "card_name": name}
+    refused = client.post("/orders", data={**form, "card_code": ""})
+    assert f'value="{name}"' in refused.text
+    assert (
+        client.post("/orders", data={**form_of(refused.text), "card_name": name}).status_code == 303
+    )
+
+
 @pytest.mark.parametrize("expiry", ["1/99", "0199", "01/2099", " 01 / 99 ", "01-99", "01.99"])
 def test_an_expiry_may_be_typed_as_people_do(client: FlaskClient, expiry: str) -> None:
     event = hall()
@@ -187,6 +201,7 @@ def test_a_hold_that_is_over_is_never_paid_from_an_old_page(client: FlaskClient)
 
 
 def test_a_price_that_changed_stops_with_both_sums(client: FlaskClient) -> None:
+    """H57."""
     event = hall()
     sign_in(client, ANA)
     hold(client, event, event.seats[:1])

@@ -79,13 +79,13 @@ def test_a_refusal_names_the_seats_that_are_gone_and_offers_as_many_together(
     assert states(event)[10:15] == ["L", "L", "L", "L", "A"]
 
 
-def test_the_refused_choice_stays_ticked_where_it_is_still_free(
+def test_the_refused_choice_shows_what_is_contested_and_stays_ticked_where_it_is_free(
     ana_phone: FlaskClient, bruno_phone: FlaskClient
 ) -> None:
     event = hall()
     take(ana_phone, event, event.seats[0:1])
     page = take(bruno_phone, event, event.seats[0:2]).text
-    assert f'value="{event.seats[0]}" class="h" disabled aria-label="1"' in page
+    assert f'value="{event.seats[0]}" class="h c" disabled aria-label="1"' in page
     assert f'value="{event.seats[1]}" checked aria-label="2"' in page
 
 

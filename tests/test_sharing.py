@@ -5,6 +5,7 @@ import json
 import re
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from flask.testing import FlaskClient
@@ -34,7 +35,7 @@ def entry(client: FlaskClient, ticket: str) -> tuple[Calendar, Any]:
 
 
 def test_a_ticket_goes_into_a_calendar_in_the_venues_time(client: FlaskClient) -> None:
-    """H-class: a name with the format's own signs must not end a line or begin another entry."""
+    """H49: a name with the format's own signs must not end a line or begin another entry."""
     starts = datetime(2030, 3, 16, 1, 30, tzinfo=UTC)
     nasty = "Voces; de, la\\nNoche\r\nEND:VEVENT"
     event = hall(title=nasty, starts_at=starts)
@@ -45,6 +46,19 @@ def test_a_ticket_goes_into_a_calendar_in_the_venues_time(client: FlaskClient) -
     assert one["dtstart"].dt == starts
     assert str(one["dtstart"].dt.tzinfo) == "America/Lima"
     assert (str(one["status"]), one["sequence"]) == ("CONFIRMED", 0)
+
+
+@pytest.mark.parametrize(("local", "utc"), [("2026-12-05T21:00", 20), ("2027-07-03T21:00", 19)])
+def test_winter_and_summer_are_the_venues(client: FlaskClient, local: str, utc: int) -> None:
+    """H44: nine in the evening in Madrid is 20:00Z in December and 19:00Z in July."""
+    starts = datetime.fromisoformat(local).replace(tzinfo=ZoneInfo("Europe/Madrid"))
+    order = bought(hall(title="🎭 Año Nuevo", starts_at=starts, time_zone="Europe/Madrid"))
+    run_all()
+    file, one = entry(client, ticket_of(order))
+    assert one["dtstart"].dt.astimezone(UTC).hour == utc
+    assert str(one["dtstart"].params["tzid"]) == "Europe/Madrid"
+    assert [str(zone["tzid"]) for zone in file.walk("VTIMEZONE")] == ["Europe/Madrid"]
+    assert str(one["summary"]) == "🎭 Año Nuevo"
 
 
 def test_a_cancelled_ticket_is_an_update_of_the_same_entry(client: FlaskClient) -> None:

@@ -4,16 +4,19 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, make_response, redirect, request
+from flask_compress import Compress
 from htmx_flask import Htmx
 
 from pipeline.settings import LOOPBACK, settings
 from web import (
     accounts,
     events,
+    fragments,
     health,
     holds,
     languages,
     looks,
+    notices,
     orders,
     problems,
     provider,
@@ -34,12 +37,18 @@ def create_app() -> Flask:
     app = Flask(
         "web", template_folder=str(ROOT / "templates"), static_folder=str(ROOT / "web/static")
     )
-    app.config.update(MAX_CONTENT_LENGTH=BODY_BYTES_MAX, MAX_FORM_MEMORY_SIZE=BODY_BYTES_MAX)
+    app.config.update(
+        MAX_CONTENT_LENGTH=BODY_BYTES_MAX,
+        MAX_FORM_MEMORY_SIZE=BODY_BYTES_MAX,
+        COMPRESS_ALGORITHM=["br", "gzip"],
+        COMPRESS_MIMETYPES=["text/html", "application/json", "application/problem+json"],
+    )
     Htmx(app)
     problems.register(app)
     languages.register(app)
     words.register(app)
     looks.register(app)
+    notices.register(app)
     accounts.register(app)
     for pages in (events, languages, polling, holds, orders, purchases, tickets, health):
         app.register_blueprint(pages.pages)
@@ -47,6 +56,8 @@ def create_app() -> Flask:
     if settings().local_mode:
         provider.register(app)
     app.before_request(_lead_to_the_one_address)
+    app.after_request(fragments.keep_private)
+    Compress(app)
     return app
 
 

@@ -104,6 +104,8 @@ def event_page(
         seats = _seats.fresh((event_id, section), lambda: seats_of(event_id, section))
     stale = kept.stale or seats.stale
     holds = [] if stale else cart(event_id, caller().holder)
+    # A large hall has its plan above the sections, and beside the seats of one in small.
+    large = event.on_sale and event.total_seats > SEATS_AT_ONCE_MAX
     response = page_or_fragment(
         "events/show.html",
         "events/_map.html",
@@ -111,10 +113,11 @@ def event_page(
         event=event,
         section=chosen[0] if chosen else None,
         parts=_parts(event, seats.value),
-        hall=None if seats.value or stale or not event.on_sale else plan_of(event),
+        hall=plan_of(event) if large and not stale else None,
         version=version,
         holds=holds,
         mine={seat.id for seat in holds},
+        contested={seat.id for seat in refused.get("lost", ())},
         stale=stale,
         **refused,
     )

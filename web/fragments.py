@@ -25,3 +25,10 @@ def private(response: Response) -> Response:
     response.cache_control.no_cache = True
     response.vary.add("Cookie")
     return response
+
+
+def keep_private(response: Response) -> Response:
+    """What does not say who may keep it is the asker's alone: a cache may ignore Vary."""
+    if "Cache-Control" not in response.headers:
+        private(response)
+    return response

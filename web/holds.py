@@ -17,6 +17,7 @@ from web.best import Rows, best_together
 from web.events import event_page
 from web.fragments import see_other
 from web.inputs import amount, form_seat_ids, whole_number
+from web.notices import tell
 from web.offers import equal_seats
 from web.problems import Problem
 from web.seats import FREE_S, cart, find_event, hall_of, named_seats, seats_of
@@ -41,7 +42,7 @@ def take(event_id: int) -> Response:
     answer = lock(event_id, wanted, holder)
     if isinstance(answer, Problem):
         return _refused(event_id, answer, wanted)
-    return see_other(url_for("orders.checkout", event_id=event_id))
+    return tell(see_other(url_for("orders.checkout", event_id=event_id)), "taken")
 
 
 @pages.post("/events/<int:event_id>/holds/best")
@@ -70,7 +71,7 @@ def take_best(event_id: int) -> Response:
         answer = Problem(409, "none_together", "There are not so many together.", count=count)
     if isinstance(answer, Problem):
         return _refused(event_id, answer, [])
-    return see_other(url_for("orders.checkout", event_id=event_id))
+    return tell(see_other(url_for("orders.checkout", event_id=event_id)), "taken")
 
 
 def _lock_best(
@@ -107,9 +108,10 @@ def release(event_id: int) -> Response:
     find_event(event_id)
     holder = caller().holder
     named = request.form.getlist("seat")
-    unlock(event_id, form_seat_ids(named) if named else None, holder)
+    freed = unlock(event_id, form_seat_ids(named) if named else None, holder)
     section = whole_number(request.form.get("section", ""))
-    return see_other(url_for("events.show", event_id=event_id, section=section))
+    response = see_other(url_for("events.show", event_id=event_id, section=section))
+    return tell(response, "released") if freed else response
 
 
 @pages.post("/events/<int:event_id>/holds/extend")

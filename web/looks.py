@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from pipeline.settings import settings
 from web import posters
+from web.assets import asset
 from web.seats import schema_org
 from web.timeline import timeline
 from web.wood_type import SIZE_MAX, fill
@@ -45,5 +46,6 @@ def register(app: Flask) -> None:
     """Give them to the templates."""
     app.jinja_env.filters.update(filled=filled, poster=poster)
     app.jinja_env.filters.update(schema_org=schema_org, timeline=timeline)
+    app.jinja_env.globals["asset"] = asset
     app.jinja_env.globals["public_url"] = settings().public_url
     app.jinja_env.globals.update(DESK_SLOT=DESK_SLOT, TICKET_SLOT=TICKET_SLOT)

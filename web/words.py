@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from flask import Flask, current_app
 from flask_babel import gettext
+from markupsafe import Markup
 
 from web.languages import language
 from web.sayings import CATEGORIES, OUR_FAULT, REASONS, REFUSALS, STATUSES
@@ -72,6 +73,13 @@ def money(amount: Decimal | str | None, currency: str, *, short: bool = False) -
 def when(moment: datetime, time_zone: str) -> str:
     """Day and time at the venue: `sáb 14 mar · 20:30`, with the year unless it is this one."""
     return f"{day(moment, time_zone)} · {clock(moment, time_zone)}"
+
+
+def begins(event: Any) -> Markup:
+    """When it begins, as an element; the script names the zone to whoever is in another one."""
+    return Markup('<time datetime="{}" data-zone="{}">{}</time>').format(
+        rfc3339(event.starts_at), event.time_zone, when(event.starts_at, event.time_zone)
+    )
 
 
 def day(moment: datetime, time_zone: str) -> str:
@@ -167,6 +175,7 @@ def register(app: Flask) -> None:
     words = (
         money,
         when,
+        begins,
         day,
         clock,
         there,

@@ -25,9 +25,14 @@ def browser() -> Iterator[Browser]:
 
 
 def check(page: Page, where: str, schemes: str = "light") -> None:
-    """Axe finds nothing, its enhanced contrast included."""
-    found = Axe().run(page, options=ENHANCED).response["violations"]
-    assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found] == [], where
+    """Axe finds nothing by day, its enhanced contrast included; nor in the contrasts of night."""
+    for scheme in schemes.split():
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        options = CONTRAST if scheme == "dark" else ENHANCED
+        found = Axe().run(page, options=options).response["violations"]
+        broken = [(one["id"], one["nodes"][0]["html"][:200]) for one in found]
+        assert broken == [], f"{where}, {scheme}"
+    page.emulate_media(color_scheme="light")
 
 
 def test_no_page_of_a_purchase_shuts_anybody_out(system: System, browser: Browser) -> None:
@@ -72,12 +77,15 @@ def test_no_page_of_a_purchase_shuts_anybody_out(system: System, browser: Browse
 
 
 def compressed(system: System, path: str) -> int:
-    """How many bytes come over the line."""
-    answer = requests.get(
-        system.address + path, headers={"Accept-Encoding": "gzip"}, stream=True, timeout=10
-    )
-    assert answer.headers["Content-Encoding"] == "gzip", path
-    return len(answer.raw.read(decode_content=False))
+    """How many bytes come over the line, by the coding that takes more of them."""
+    sizes = []
+    for coding in ("br", "gzip"):
+        answer = requests.get(
+            system.address + path, headers={"Accept-Encoding": coding}, stream=True, timeout=10
+        )
+        assert answer.headers["Content-Encoding"] == coding, path
+        sizes.append(len(answer.raw.read(decode_content=False)))
+    return max(sizes)
 
 
 def test_a_first_visit_is_light(system: System) -> None:
@@ -90,6 +98,10 @@ def test_a_first_visit_is_light(system: System) -> None:
     page = requests.get(f"{system.address}/events", timeout=10).text
     parts = set(re.findall(r'(?:src|href)="(/static/[^"]+\.(?:css|js))"', page))
     assert len(parts) == 4
+    kept = requests.get(system.address + min(parts), timeout=10).headers["Cache-Control"]
+    assert kept == "public, max-age=31536000, immutable"
+    other = re.sub(r"/static/\w+/", "/static/000000000000/", min(parts))
+    assert "max-age=60" in requests.get(system.address + other, timeout=10).headers["Cache-Control"]
     parts_bytes = sum(compressed(system, part) for part in parts)
     style_bytes = compressed(system, "/static/style.css")
     for path, size in pages.items():

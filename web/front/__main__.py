@@ -13,6 +13,7 @@ import urllib3
 from pipeline import logs
 from pipeline.settings import Settings, settings
 from pipeline.signals import die_with_parent, stopping
+from web.assets import digest, lay_out
 
 HERE = Path(__file__).parent
 LOOPBACK_4, LOOPBACK_6 = "127.0.0.1", "::1"
@@ -64,7 +65,8 @@ def main() -> int:
             "XDG_CONFIG_HOME": str(now.data_dir / "caddy"),
             "FRONT_PORT": str(now.port),
             "FRONT_BIND": " ".join(f"[{one}]" if ":" in one else one for one in bind),
-            "FRONT_ROOT": str(HERE.parent),
+            "FRONT_ROOT": str(lay_out(now.data_dir / "assets")),
+            "FRONT_RELEASE": digest(),
             "WEB_PORT": str(now.web_port),
             "UPDATES_PORT": str(now.updates_port),
         },

@@ -162,10 +162,18 @@ addEventListener("htmx:after:swap", () => {
 
 // ---- Choosing seats: what is ticked and what it costs; arrows move between seats, one tab stop a section.
 
-function say(seat) {
+function say(seat, why = "gone") {
   const line = document.querySelector("#said");
-  if (line) line.textContent = line.dataset.gone.replace("{seat}", `${seat.closest(".row").dataset.row} ${seat.getAttribute("aria-label").split(",")[0]}`);
+  if (!line) return;
+  line.textContent = line.dataset[why].replace("{seat}", `${seat.closest(".row").dataset.row} ${seat.getAttribute("aria-label").split(",")[0]}`);
+  toast(line.textContent);
 }
+
+// Whoever touches a seat that is not free reads why. Such an input hears no click, so the page listens for the finger.
+addEventListener("pointerup", (event) => {
+  const seat = document.elementFromPoint(event.clientX, event.clientY);
+  if (seat?.matches(".row input:disabled:not([data-mine])")) say(seat, seat.classList.contains("s") ? "s" : "h");
+});
 
 function chosen() {
   const bar = document.querySelector(".act");
@@ -217,6 +225,51 @@ addEventListener("keydown", (event) => {
   to.tabIndex = 0;
   to.focus();
 });
+
+// Whoever was just refused a seat sees for a moment which one; then it is one of others like any.
+const calm = () => all(".row .c").forEach((seat) => seat.classList.remove("c"));
+setTimeout(calm, 5000);
+
+// ---- Plan or list, small or large: as it was chosen before.
+
+function look() {
+  for (const one of all(".views input")) {
+    const kept = localStorage.getItem(one.name);
+    if (kept !== null) one.checked = kept === one.value;
+  }
+}
+addEventListener("change", ({ target }) => {
+  if (target.matches?.(".views input")) localStorage.setItem(target.name, target.checked ? target.value : "");
+});
+addEventListener("htmx:after:swap", look);
+look();
+
+// A toast stays until it is read; while somebody is on it, longer.
+function toast(text) {
+  document.querySelector(".toast")?.remove();
+  const note = document.createElement("p");
+  note.className = "toast";
+  note.textContent = text;
+  document.body.append(note);
+  fade(note);
+}
+function fade(note) {
+  setTimeout(() => (note.matches(":hover, :focus-within") ? fade(note) : note.remove()), 8000);
+}
+all(".toast").forEach(fade);
+
+// Times are the venue's. Whoever is where the clock shows another time reads whose time it is.
+function zones() {
+  for (const time of all("time[data-zone]")) {
+    const { zone } = time.dataset;
+    delete time.dataset.zone;
+    const at = (timeZone) => new Date(time.dateTime).toLocaleString("en", { timeZone });
+    if (at(zone) !== at(undefined))
+      time.append(`, ${document.body.dataset.zoneSaid.replace("{place}", zone.split("/").pop().replaceAll("_", " "))}`);
+  }
+}
+addEventListener("htmx:after:swap", zones);
+zones();
 
 // ---- What only some browsers can: share, and keep the screen awake while a ticket is shown.
 
