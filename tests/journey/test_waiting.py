@@ -1,0 +1,64 @@
+"""Waiting looks like waiting: what a page says on a slow line while a slow worker draws."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.browser import chromium, phone
+from tests.journey.buyers import event_with, fill_card, sign_in, tick
+from tests.journey.system import System
+
+SLOW_3G = {
+    "offline": False,
+    "latency": 400,
+    "downloadThroughput": 50_000,
+    "uploadThroughput": 50_000,
+}
+WORKER_AWAY_MS = 4_000
+WATCH = """
+new MutationObserver(() => heard(document.body?.innerText ?? "")).observe(
+  document, { subtree: true, childList: true, characterData: true });
+"""
+ERRORS = re.compile(r"▲|no pudo|no tienes|se acabó|no está|falló|no podemos|agotado", re.IGNORECASE)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+def test_no_error_is_shown_before_one_is_known(system: System, browser: Browser) -> None:
+    """H09: every text between the tap on Pay and the ticket, on slow 3G with the worker away."""
+    event = event_with(system, 1)
+    page = phone(browser, system.address)
+    page.goto(f"/login?next=/events/{event}")
+    sign_in(page, "ana")
+    page.wait_for_url(f"**/events/{event}")
+    tick(page, system.free_seats(event, 1))
+    page.get_by_role("button", name="Reservar").click()
+    page.wait_for_url("**/checkout")
+    fill_card(page)
+    texts: list[str] = []
+    page.expose_function("heard", texts.append)
+    page.add_init_script(WATCH)
+    page.evaluate(WATCH)
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", SLOW_3G)
+    dispatcher = system.processes("pipeline.dispatcher")[0]
+    dispatcher.suspend()
+    page.get_by_role("button", name="Pagar").click()
+    page.locator("#order").wait_for()
+    page.wait_for_timeout(WORKER_AWAY_MS)
+    expect(page.get_by_role("heading", level=1)).to_have_accessible_name(
+        "Estamos dibujando tu entrada"
+    )
+    assert page.title().startswith("Dibujando")
+    dispatcher.resume()
+    expect(page.locator(".ticket img")).to_have_count(1, timeout=20_000)
+    expect(page.locator("#news")).to_contain_text("Tu entrada está aquí")
+    assert page.title().startswith("✓")
+    assert [found[0] for text in texts if (found := ERRORS.search(text))] == []
+    assert any("Pagando…" in text for text in texts)
+    page.context.close()
