@@ -117,7 +117,7 @@ REFUSALS: dict[str, tuple[str, str]] = {
 STATUSES = {
     "PENDING": N_("Pagada"),
     "PROCESSING": N_("Dibujando"),
-    "COMPLETED": N_("Lista"),
+    "COMPLETED": N_("A punto"),
     "FAILED": N_("No pudo ser"),
     "CANCELLED": N_("Anulada"),
 }

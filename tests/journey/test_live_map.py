@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from time import monotonic
 from typing import Any
 
 import pytest
 import requests
 from playwright.sync_api import Browser, Page, expect
+from websocket import create_connection
 
 from tests.browser import chromium, phone
 from tests.journey.buyers import fill_card, large_hall, sign_in, tick
@@ -221,3 +223,47 @@ def test_a_hold_that_runs_out_says_so_and_sends_no_form_again(
     page.wait_for_url(f"**/events/{event}/checkout", timeout=10_000)
     assert posted == []
     page.get_by_role("button", name="Soltar el asiento").click()
+
+
+def test_whoever_touches_a_seat_that_is_not_free_reads_why(
+    system: System, browser: Browser
+) -> None:
+    """H53: in words; and by shape alone where a browser forces its own colours."""
+    event = large_hall(system)
+    section, seats = section_seats(system, event, 2)
+    lock(system, event, seats[:1])
+    page = open_section(browser, system, event, section)
+    box = seat(page, seats[0]).bounding_box()
+    assert box
+    page.mouse.click(box["x"] + 10, box["y"] + 10)
+    expect(page.locator(".toast")).to_contain_text("otro lo tiene")
+    expect(page.locator("#said")).to_contain_text("otro lo tiene")
+    page.emulate_media(forced_colors="active")
+    look = "seat => getComputedStyle(seat).backgroundImage"
+    held, free = (seat(page, one).evaluate(look) for one in seats[:2])
+    assert "repeating-linear-gradient" in held
+    assert "gradient" not in free
+    unlock(system, event, seats[:1])
+    page.context.close()
+
+
+def test_many_long_sockets_leave_pages_and_changes_as_quick_as_before(
+    system: System, browser: Browser
+) -> None:
+    """H34: a socket is no thread; a hundred that stay open take nothing from anybody."""
+    event = large_hall(system)
+    section, seats = section_seats(system, event, 1)
+    address = system.address.replace("http", "ws") + f"/ws?event={event}"
+    sockets = [create_connection(address, origin=system.address, timeout=5) for _ in range(100)]
+    try:
+        page = open_section(browser, system, event, section)
+        begun = monotonic()
+        assert system.get(f"/events/{event}").status_code == 200
+        assert monotonic() - begun < 1
+        lock(system, event, seats)
+        expect(seat(page, seats[0])).to_be_disabled(timeout=CHANGED_S)
+        unlock(system, event, seats)
+        page.context.close()
+    finally:
+        for socket in sockets:
+            socket.close()
