@@ -81,6 +81,18 @@ SELECT seats.section_number, seats.row_label,
  GROUP BY seats.section_number, seats.row_label
  ORDER BY seats.section_number, min(seats.position);
 
+-- name: free
+-- A letter a seat of each of these sections in order of position, 1 for those that can be taken now. Positions stand in an
+-- index, so nothing is sorted; a section after the other, because the planner would rather walk the whole hall.
+SELECT wanted.section_number, letters.seats
+  FROM unnest(%(sections)s::smallint[]) AS wanted (section_number),
+       LATERAL (SELECT string_agg(CASE WHEN seats.status = 'AVAILABLE'
+                                         OR seats.status = 'LOCKED' AND seats.held_until <= now()
+                                       THEN '1' ELSE '0' END, '' ORDER BY seats.position) AS seats
+                  FROM catalog.seats
+                 WHERE seats.event_id = %(event_id)s::bigint
+                   AND seats.section_number = wanted.section_number) AS letters;
+
 -- name: layout
 -- What does not change of an event's rows while it is sold, in the order of `rows`.
 SELECT seats.section_number, min(seats.price) AS price, min(seats.position) AS begins,

@@ -85,7 +85,7 @@ def slow(
 
 
 def rows_of(seats: list[Seat]) -> list[tuple[Row, str]]:
-    """The same hall as the search wants it."""
+    """The same hall as the search wants it, the nearest rows first."""
     hall = []
     for (section, _), group in groupby(seats, key=lambda s: (s.section_number, s.row_label)):
         row = list(group)
@@ -102,7 +102,7 @@ def rows_of(seats: list[Seat]) -> list[tuple[Row, str]]:
                 "".join("01"[seat.status == "AVAILABLE"] for seat in row),
             )
         )
-    return hall
+    return sorted(hall, key=lambda row: row[0].nearest)
 
 
 @given(halls(), st.integers(1, 4), st.sampled_from((None, Decimal(10), Decimal(5))), st.booleans())

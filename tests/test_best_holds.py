@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.halls import Hall, hall, owner
+from tests.halls import Hall, change, hall, owner
 from tests.phones import post, states, take
 from web import holds
 from web.problems import Problem
@@ -32,6 +32,13 @@ class TestBestTogether:
         answer = take_best(client, event, count="3")
         assert answer.status_code == 303
         assert states(event) == list("AAAA" + "LLLAA")
+
+    def test_the_search_goes_on_where_all_near_sections_are_sold(self, client: FlaskClient) -> None:
+        """More sections than one read takes in."""
+        event = hall([(f"Sector {number}", 1, 3, "20.00") for number in range(20)])
+        change(event.seats[:-3], status="BLOCKED")
+        assert take_best(client, event, count="2").status_code == 303
+        assert states(event) == list("B" * 57 + "LLA")
 
     def test_a_price_is_not_passed(self, client: FlaskClient) -> None:
         event = hall([("Lejos", 1, 4, "20.00"), ("Cerca", 1, 5, "90.00")])
@@ -72,13 +79,13 @@ class TestBestTogether:
 
     def test_many_who_ask_at_once_get_different_seats(self, app: Flask) -> None:
         event = hall([("Platea", 20, 20, "20.00")])
-        phones = [app.test_client() for _ in range(40)]
+        phones = [app.test_client() for _ in range(100)]
         with ThreadPoolExecutor(16) as crowd:
             answers = list(
                 crowd.map(lambda phone: take_best(phone, event, count="2").status_code, phones)
             )
-        assert answers == [303] * 40
-        assert states(event).count("L") == 80
+        assert answers == [303] * 100
+        assert states(event).count("L") == 200
 
 
 def test_a_hold_is_extended_once(client: FlaskClient) -> None:

@@ -1,11 +1,12 @@
 """The best seats together: same row, side by side, nearest the stage, leaving nobody alone."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from itertools import accumulate
+from operator import itemgetter
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,10 @@ class Row:
         )
 
 
-Rows = Sequence[tuple[Row, str]]
-"""Each row with a letter a seat, 1 for those that are free."""
+Rows = Iterable[tuple[Row, str]]
+"""Each row with a letter a seat, 1 for those that are free; the nearest rows first."""
+_Place = tuple[bool, int, int, int]
+"""How good so many seats side by side are: less is better, and no two places are equal."""
 
 
 def best_together(
@@ -59,10 +62,9 @@ def best_together(
     then what stands first in the hall.
     """
     together = re.compile(f"1{{{count},}}")
-    found: list[tuple[bool, int, int, int, int]] = []
+    found: list[tuple[_Place, Row]] = []
     good: list[int] = []
-    for number in sorted(range(len(hall)), key=lambda number: hall[number][0].nearest):
-        row, free = hall[number]
+    for row, free in hall:
         # Rows come nearest first: when no later seat can be better, enough has been seen.
         if len(good) >= most and count * row.nearest > sorted(good)[most - 1]:
             break
@@ -76,24 +78,18 @@ def best_together(
                     continue
                 lonely = start - begin == 1 or end - start - count == 1
                 rank = row.sums[start + count] - row.sums[start]
-                found.append((lonely, rank, row.section, row.begins + start, number))
+                found.append(((lonely, rank, row.section, row.begins + start), row))
                 if not lonely:
                     best_here = rank if best_here is None else min(best_here, rank)
             if best_here is not None:
                 good.append(best_here)
-    return _disjoint(hall, sorted(found), count, most)
+    return _disjoint(sorted(found, key=itemgetter(0)), count, most)
 
 
-def _disjoint(
-    hall: Rows,
-    ranked: list[tuple[bool, int, int, int, int]],
-    count: int,
-    most: int,
-) -> list[tuple[int, ...]]:
+def _disjoint(ranked: list[tuple[_Place, Row]], count: int, most: int) -> list[tuple[int, ...]]:
     chosen: list[tuple[int, ...]] = []
     taken: set[int] = set()
-    for _, _, _, position, number in ranked:
-        row, _ = hall[number]
+    for (_, _, _, position), row in ranked:
         start = position - row.begins
         ids = row.ids[start : start + count]
         if taken.isdisjoint(ids):

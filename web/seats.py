@@ -5,6 +5,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from itertools import islice
+from operator import attrgetter
 from threading import Lock
 from time import monotonic
 from typing import Any
@@ -28,7 +30,8 @@ PLAN_S = 5.0
 PLANS_KEPT_MAX = 64
 LAYOUT_S = 60.0
 FREE_S = 0.25
-"""Many who ask for the best seats at once share one look; who comes late takes others."""
+"""So long waits whoever came too late for everything that a look at the hall has found."""
+SECTIONS_AT_FIRST = 8
 VERSION_S = 0.25
 REDIS_RETRY_S = 5.0
 SEATS_AT_ONCE_MAX = 600
@@ -75,7 +78,6 @@ class Event:
 
 _events: Recent[Event] = Recent(COUNTS_S, EVENTS_KEPT_MAX)
 _layouts: Recent[list[Row]] = Recent(LAYOUT_S, PLANS_KEPT_MAX)
-_free: Recent[list[Any]] = Recent(FREE_S, PLANS_KEPT_MAX)
 _plans: Recent[Plan] = Recent(PLAN_S, PLANS_KEPT_MAX)
 
 
@@ -104,24 +106,40 @@ def plan_of(event: Event) -> Plan:
 
 def _read_plan(event: Event) -> Plan:
     by_section: dict[int, list[str]] = defaultdict(list)
-    for row in _rows_of(event.id):
-        by_section[row.section_number].append(row.seats)
+    with pool("web").connection() as connection:
+        for row in read(connection, "events.rows", event_id=event.id):
+            by_section[row.section_number].append(row.seats)
     return plan(event.sections, by_section)
 
 
 def hall_of(event_id: int) -> Rows:
-    """The rows of the hall with what was free in them a moment ago."""
+    """The rows of the hall, nearest first, with what is free in them now.
+
+    Sections are read as the search comes to them, a few, then more at once: it seldom needs more
+    than the tenth of a large hall that is nearest. Raises Problem 503.
+    """
     layout = _layouts.get(event_id, lambda: _read_layout(event_id)).value
-    free = _rows_of(event_id)
-    if len(free) != len(layout):
-        raise Problem(503, "busy", "The hall is being changed.", {"Retry-After": "2"})
-    return [(row, one.seats) for row, one in zip(layout, free, strict=True)]
+    ahead = iter(dict.fromkeys(row.section for row in layout))
+    free: dict[int, str] = {}
+    for row in layout:
+        while row.section not in free:
+            free |= _read_free(event_id, list(islice(ahead, max(SECTIONS_AT_FIRST, len(free)))))
+        seats = free[row.section][row.begins : row.begins + len(row.ids)]
+        if len(seats) != len(row.ids):
+            raise Problem(503, "busy", "The hall is being changed.", {"Retry-After": "2"})
+        yield row, seats
+
+
+def _read_free(event_id: int, sections: list[int]) -> dict[int, str]:
+    with pool("web").connection() as connection:
+        rows = read(connection, "events.free", event_id=event_id, sections=sections)
+    return {row.section_number: row.seats or "" for row in rows}
 
 
 def _read_layout(event_id: int) -> list[Row]:
     with pool("web").connection() as connection:
         rows = read(connection, "events.layout", event_id=event_id)
-    return [
+    layout = [
         Row(
             row.section_number,
             row.price,
@@ -132,16 +150,7 @@ def _read_layout(event_id: int) -> list[Row]:
         )
         for row in rows
     ]
-
-
-def _rows_of(event_id: int) -> list[Any]:
-    """Each row's free seats as they were at most FREE_S ago."""
-
-    def read_rows() -> list[Any]:
-        with pool("web").connection() as connection:
-            return read(connection, "events.rows", event_id=event_id)
-
-    return _free.get(event_id, read_rows).value
+    return sorted(layout, key=attrgetter("nearest"))
 
 
 def seats_of(event_id: int, section: int | None = None) -> list[Any]:
