@@ -37,8 +37,8 @@ lint: .venv/installed-dev ## ruff and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/installed-dev ## measure the journey at 1,000 orders a minute and at saturation
-	$(BIN)/python -m tests.bench
+bench: .venv/installed-dev ## measure orders, live maps and the best seats; `make bench PARTS=maps` some of it
+	$(BIN)/python -m tests.bench $(PARTS)
 
 stubs: .venv/installed-dev ## the gRPC stubs, anew from seatlock.proto
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. pipeline/seatlock/seatlock.proto

@@ -1,17 +1,14 @@
-"""`make bench`: the journey at 1,000 orders a minute and at saturation, with CPU by process.
+"""The journey at 1,000 orders a minute and at saturation, with CPU by process.
 
-An order counts when its own buyer's socket has the ticket. Everything runs on this machine, the load
-generator too; its CPU and the bank's are told apart.
+An order counts when its own buyer's socket has the ticket. The CPU of the load generator and of the
+bank are told apart.
 """
 
 import json
 import os
-import platform
 import subprocess
 import sys
-import tempfile
 from collections import defaultdict
-from pathlib import Path
 from statistics import quantiles
 from time import process_time, sleep
 from typing import Any
@@ -21,7 +18,7 @@ import psutil
 
 from pipeline.tickets import draw
 from tests.bench.tap import taps
-from tests.journey.system import System, running
+from tests.journey.system import System
 
 BUYERS = 200
 SATURATING_BUYERS = 32
@@ -88,7 +85,7 @@ def report(name: str, measured: dict[str, Any], spent: dict[str, float]) -> str:
         f"**{1000 * mine / done:.1f}**",
     ]
     lines = [
-        f"## {name}",
+        f"### {name}",
         "",
         HEAD,
         "|---|---|---|---|---|---|",
@@ -120,45 +117,38 @@ def seats(system: System) -> list[tuple[int, int]]:
     ]
 
 
-def main() -> None:
-    """Start everything, load it twice, print the tables."""
-    folder = Path(tempfile.mkdtemp(prefix="ticketbuster-bench-"))
-    run.reaped = 0.0  # type: ignore[attr-defined]
-    with running(folder, WORKERS_MAX=os.environ.get("WORKERS_MAX", "2")) as system:
-        tokens, wanted = system.provider("tokens", str(BUYERS)), seats(system)
-        own = os.times()
-        run.reaped = own.children_user + own.children_system  # type: ignore[attr-defined]
-        port = int(system.address.rpartition(":")[2])
-        sys.stdout.write(
-            f"# Bench: {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()},"
-            f" {SECONDS} s a load, load generator on the same cores,"
-            f" yardstick (one ticket's picture) {yardstick():.2f} CPU-ms\n\n"
-        )
-        seen = taps(system, wanted)
-        sys.stdout.write(
-            f"Tap on Pay to ticket in Chromium, ms p50 / p95: {milliseconds(seen)}\n\n"
-        )
-        used = len(seen)
-        for name, rate, buyers in (
-            ("warm-up (not counted)", 600, 50),
-            (f"{STEADY_RATE:,} orders a minute", STEADY_RATE, BUYERS),
-            (f"saturation, {SATURATING_BUYERS} buyers without a pause", 0, SATURATING_BUYERS),
-        ):
-            seconds = 5 if rate == 600 else SECONDS
-            plan = {
-                "port": port,
-                "tokens": tokens[:buyers],
-                "seats": wanted[used:],
-                "rate": rate,
-                "seconds": seconds,
-            }
-            measured, spent = run(system, plan)
-            used += len(measured["hold"])
-            if rate != 600:
-                sys.stdout.write(report(name, measured, spent))
-            sys.stdout.flush()
-            sleep(SETTLE_S)
-        sys.stdout.write(rules(system))
+def measure(system: System) -> None:
+    """Load it twice, print the tables."""
+    tokens, wanted = system.provider("tokens", str(BUYERS)), seats(system)
+    own = os.times()
+    run.reaped = own.children_user + own.children_system  # type: ignore[attr-defined]
+    port = int(system.address.rpartition(":")[2])
+    seen = taps(system, wanted)
+    sys.stdout.write(
+        f"## The journey, {SECONDS} s a load\n\n"
+        f"Tap on Pay to ticket in Chromium, ms p50 / p95: {milliseconds(seen)}\n\n"
+    )
+    used = len(seen)
+    for name, rate, buyers in (
+        ("Warm-up (not counted)", 600, 50),
+        (f"{STEADY_RATE:,} orders a minute", STEADY_RATE, BUYERS),
+        (f"Saturation, {SATURATING_BUYERS} buyers without a pause", 0, SATURATING_BUYERS),
+    ):
+        seconds = 5 if rate == 600 else SECONDS
+        plan = {
+            "port": port,
+            "tokens": tokens[:buyers],
+            "seats": wanted[used:],
+            "rate": rate,
+            "seconds": seconds,
+        }
+        measured, spent = run(system, plan)
+        used += len(measured["hold"])
+        if rate != 600:
+            sys.stdout.write(report(name, measured, spent))
+        sys.stdout.flush()
+        sleep(SETTLE_S)
+    sys.stdout.write(rules(system))
 
 
 def yardstick() -> float:
@@ -179,8 +169,4 @@ def rules(system: System) -> str:
     twice = system.rows(
         "SELECT count(*) - count(DISTINCT seat_id) FROM orders.tickets WHERE voided_at IS NULL"
     )[0][0]
-    return f"Orders not COMPLETED: {lost}. Seats sold twice: {twice}.\n"
-
-
-if __name__ == "__main__":
-    main()
+    return f"Orders not COMPLETED: {lost}. Seats sold twice: {twice}.\n\n"

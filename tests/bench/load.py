@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
-from tests.bench.wire import Connection, Socket
+from tests.bench.wire import Connection, Socket, bearer
 
 CARD = "4242424242424242"
 DRAIN_S_MAX = 60.0
@@ -58,7 +58,8 @@ class Load:
         """Connect, buy as the plan says, wait for the last ticket."""
         port, tokens = self._plan["port"], self._plan["tokens"]
         buyers = [
-            Buyer(Connection(port, token), await Socket.open(port, token)) for token in tokens
+            Buyer(Connection(port, bearer(token)), await Socket.open(port, bearer(token)))
+            for token in tokens
         ]
         listeners = [asyncio.create_task(self._listen(buyer)) for buyer in buyers]
         self.measured.begun = perf_counter()

@@ -1,0 +1,37 @@
+"""`make bench`: what the product promises in numbers, measured. `PARTS="maps best"` makes it some of them.
+
+Each part has a whole system of its own. Everything runs on this machine, the load generator too.
+"""
+
+import os
+import platform
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.bench import best, journey, maps
+from tests.bench.journey import yardstick
+from tests.journey.system import running
+
+PARTS = {"journey": journey.measure, "maps": maps.measure, "best": best.measure}
+
+
+def main(wanted: list[str]) -> None:
+    """Start everything, measure, print the tables; part after part."""
+    unknown = set(wanted) - set(PARTS)
+    if unknown:
+        sys.exit(f"{', '.join(sorted(unknown))}: no such part; there are {', '.join(PARTS)}.")
+    sys.stdout.write(
+        f"# Bench: {os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()},"
+        f" load generator on the same cores, yardstick (one ticket's picture)"
+        f" {yardstick():.2f} CPU-ms\n\n"
+    )
+    for name in wanted or PARTS:
+        folder = Path(tempfile.mkdtemp(prefix="ticketbuster-bench-"))
+        with running(folder, WORKERS_MAX=os.environ.get("WORKERS_MAX", "2")) as system:
+            PARTS[name](system)
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
