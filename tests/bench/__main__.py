@@ -5,6 +5,7 @@ Each part has a whole system of its own. Everything runs on this machine, the lo
 
 import os
 import platform
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -31,6 +32,8 @@ def main(wanted: list[str]) -> None:
         with running(folder, WORKERS_MAX=os.environ.get("WORKERS_MAX", "2")) as system:
             PARTS[name](system)
             sys.stdout.flush()
+        # What failed is kept, with its log; a hall of 50,000 seats is not kept for nothing.
+        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":
