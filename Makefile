@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 N ?= 10
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench stubs translations token tokens
+.PHONY: help setup run test lint bench audit stubs translations token tokens
 .SILENT:
 
 help: ## this list
@@ -39,6 +39,10 @@ lint: .venv/installed-dev ## ruff and mypy
 
 bench: .venv/installed-dev ## measure orders, live maps and the best seats; `make bench PARTS=maps` some of it
 	$(BIN)/python -m tests.bench $(PARTS)
+
+audit: .venv/installed-dev ## the pages as Lighthouse, axe and a slow phone see them
+	$(BIN)/python -m tests.browser
+	$(BIN)/python -m tests.audit
 
 stubs: .venv/installed-dev ## the gRPC stubs, anew from seatlock.proto
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. pipeline/seatlock/seatlock.proto
