@@ -7,11 +7,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.audit import lighthouse
+from tests.audit import axe, lighthouse
 from tests.browser import chromium
 from tests.journey.system import running
 
-PARTS = {"lighthouse": lighthouse.audit}
+PARTS = {"lighthouse": lighthouse.audit, "axe": axe.audit}
 
 
 def main() -> None:
