@@ -1,5 +1,6 @@
 """What anybody may read: the list, filters, words and cursor, an event, sections and seats."""
 
+import html
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -189,8 +190,9 @@ def test_the_next_page_is_a_real_link_and_also_a_fragment(client: FlaskClient) -
         hall(title=f"Función {number:02}")
     page = client.get("/").text
     assert page.count('<li class="bill') == 20
-    link = re.search(r'href="(/events\?cursor=[^"]+)">Más eventos', page)
-    assert link
+    found = re.search(r'href="(/events\?cursor=[^"]+)">Más eventos', page)
+    assert found
+    link = ["", html.unescape(found[1])]
 
     rest = client.get(link[1]).text
     assert (rest.count('<li class="bill'), "Más eventos" in rest, "<html" in rest) == (
@@ -201,6 +203,11 @@ def test_the_next_page_is_a_real_link_and_also_a_fragment(client: FlaskClient) -
     fragment = client.get(link[1], headers={"HX-Request": "true"})
     assert (fragment.text.count('<li class="bill'), "<html" in fragment.text) == (3, False)
     assert "HX-Request" in fragment.headers["Vary"]
+    # The address that the browser keeps shows both pages at once, and no address more than 200.
+    assert fragment.headers["HX-Replace-Url"] == "/events?shown=40"
+    assert client.get("/events?shown=40").text.count('<li class="bill') == 23
+    assert client.get("/events?shown=99999999").status_code == 200
+    assert client.get("/events?shown=-1").text.count('<li class="bill') == 20
 
 
 def test_an_event_is_told_with_exactly_the_members_of_the_contract(client: FlaskClient) -> None:

@@ -54,6 +54,9 @@ def index() -> Response:
         counts=_counts.get(search.q, lambda: read_counts(search.q)).value,
         stale=rows.stale,
     )
+    if search.cursor:
+        # The address of a list that has grown: whoever comes back to it finds it as long as before.
+        response.headers["HX-Replace-Url"] = search.address(shown=search.shown_with_these)
     return _revalidated(response, stale=rows.stale)
 
 

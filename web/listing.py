@@ -17,6 +17,7 @@ from web.problems import Problem
 CATEGORIES = ("CONCERT", "THEATER", "SPORTS", "FESTIVAL", "CONFERENCE", "OTHER")
 PAGE_EVENTS = 20
 PAGE_EVENTS_MAX = 100
+SHOWN_MAX = 200
 SEARCH_LETTERS_MAX = 100
 BEGINNING_LETTERS_MIN = 3
 """A shorter last word would find half the season."""
@@ -34,6 +35,8 @@ class Search:
     order: str = "asc"
     limit: int = PAGE_EVENTS
     cursor: str = ""
+    shown: int = 0
+    """With a cursor: how many stand before it. Without: at least so many, as somebody left it."""
 
     @classmethod
     def parse(cls, args: Mapping[str, str]) -> Self:
@@ -46,6 +49,7 @@ class Search:
             args.get("order") or "asc",
             limit or 0,
             args.get("cursor") or "",
+            min(whole_number(args.get("shown") or "0") or 0, SHOWN_MAX),
         )
         if search.category and search.category not in CATEGORIES:
             raise _refuse("category", f"category is one of {', '.join(CATEGORIES)}.")
@@ -74,18 +78,29 @@ class Search:
             raise _refuse("cursor", "This is not a cursor of this list.")
         return place, last_id
 
+    @property
+    def events(self) -> int:
+        """How many events it asks for."""
+        return self.limit if self.cursor else max(self.limit, self.shown)
+
     def follow(self, last: Any) -> Self:
         """The same search, going on behind the row `last`."""
         kept = json.dumps([f"{self.sort} {self.order}", last.place, last.id], separators=(",", ":"))
-        return replace(self, cursor=urlsafe_b64encode(kept.encode()).decode())
+        cursor = urlsafe_b64encode(kept.encode()).decode()
+        return replace(self, cursor=cursor, shown=self.shown_with_these)
 
-    def address(self, **changed: str) -> str:
+    @property
+    def shown_with_these(self) -> int:
+        """How many are shown when these have come, too."""
+        return (self.shown if self.cursor else 0) + self.events
+
+    def address(self, **changed: str | int) -> str:
         """The address of this list, with some of it changed; what is as usual is left out."""
         usual = Search()
-        there = replace(self, **{"cursor": "", **changed})  # type: ignore[arg-type]  # the changed fields are text
+        there = replace(self, **{"cursor": "", "shown": 0, **changed})  # type: ignore[arg-type]  # as the fields are
         said = {
             name: str(getattr(there, name))
-            for name in ("category", "q", "sort", "order", "limit", "cursor")
+            for name in ("category", "q", "sort", "order", "limit", "cursor", "shown")
             if getattr(there, name) != getattr(usual, name)
         }
         return "/events" + (f"?{urlencode(said)}" if said else "")
@@ -115,10 +130,10 @@ def read_page(search: Search) -> Page:
             direction=1 if search.order == "asc" else -1,
             after_place=place,
             after_id=last_id,
-            limit=search.limit + 1,
+            limit=search.events + 1,
         )
-    shown = rows[: search.limit]
-    return Page(shown, search.follow(shown[-1]) if len(rows) > search.limit else None)
+    shown = rows[: search.events]
+    return Page(shown, search.follow(shown[-1]) if len(rows) > search.events else None)
 
 
 def read_counts(q: str) -> dict[str, int]:

@@ -36,3 +36,23 @@ def test_a_late_answer_never_overwrites_a_later_one(system: System, browser: Bro
     expect(page.locator(".bill")).to_have_count(1)
     assert page.url.endswith("q=bernarda")
     expect(page.locator(".bill")).to_contain_text(re.compile("bernarda", re.IGNORECASE))
+
+
+def test_back_finds_the_list_where_it_was_left(system: System, browser: Browser) -> None:
+    """Three pages down, an event, Back: the same rows, the same place, whatever the browser kept."""
+    page = phone(browser, system.address)
+    page.goto("/events")
+    for count in (40, 60):
+        page.locator(".more").scroll_into_view_if_needed()
+        expect(page.locator(".bill")).to_have_count(count)
+    assert page.url.endswith("/events?shown=60")
+    title = page.locator(".bill h2 a").nth(50)
+    title.scroll_into_view_if_needed()
+    name, before = title.text_content() or "", page.evaluate("scrollY")
+    assert before > 2_000
+    title.click()
+    page.wait_for_url("**/events/*")
+    page.go_back()
+    expect(page.locator(".bill h2 a").nth(50)).to_have_text(name)
+    page.wait_for_function("before => Math.abs(scrollY - before) < 200", arg=before)
+    page.context.close()
