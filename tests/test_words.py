@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from flask import Flask
 
 from web import words
 
@@ -57,3 +58,20 @@ def test_times_are_the_venues() -> None:
         datetime(2099, 3, 29, 18, 30, tzinfo=UTC),
     ):
         assert words.when(utc, "Europe/Madrid").endswith("mar\xa02099 · 20:30")
+
+
+def test_a_reader_elsewhere_is_told_whose_time_it_is(app: Flask) -> None:
+    """Only where the clock shows another time; a zone that is none says nothing."""
+    event = SimpleNamespace(
+        starts_at=datetime(2030, 7, 13, 1, 30, tzinfo=UTC), time_zone="America/Lima"
+    )
+    for reader, said in (
+        ("Asia/Tokyo", "20:30, hora de Lima"),
+        ("America/Bogota", "20:30<"),
+        ("", "20:30<"),
+        ("../../etc/passwd", "20:30<"),
+        ("x" * 5000, "20:30<"),
+        ("Nowhere/Land", "20:30<"),
+    ):
+        with app.test_request_context(headers={"Cookie": f"zone={reader}"}):
+            assert said in words.begins(event), reader

@@ -5,15 +5,16 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import groupby
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from flask import Flask, current_app
+from flask import Flask, current_app, request
 from flask_babel import gettext
 from markupsafe import Markup
 
 from web.languages import language
 from web.sayings import CATEGORIES, OUR_FAULT, REASONS, REFUSALS, STATUSES
 
+ZONE_COOKIE = "zone"
 NO_BREAK = "\N{NO-BREAK SPACE}"
 EN_DASH = "\N{EN DASH}"
 RANGE = f"{EN_DASH}\N{WORD JOINER}"
@@ -76,9 +77,28 @@ def when(moment: datetime, time_zone: str) -> str:
 
 
 def begins(event: Any) -> Markup:
-    """When it begins, as an element; the script names the zone to whoever is in another one."""
-    return Markup('<time datetime="{}" data-zone="{}">{}</time>').format(
-        rfc3339(event.starts_at), event.time_zone, when(event.starts_at, event.time_zone)
+    """When it begins, as an element; a reader in another zone is told whose time it is."""
+    text = when(event.starts_at, event.time_zone)
+    if _elsewhere(event.starts_at, event.time_zone):
+        text += f", {zone(event.time_zone)}"
+    return Markup('<time datetime="{}">{}</time>').format(rfc3339(event.starts_at), text)
+
+
+def zone(time_zone: str) -> str:
+    """Whose time it is: `hora de Lima`."""
+    place = time_zone.rpartition("/")[2].replace("_", " ")
+    return str(gettext("hora de %(place)s", place=place)) if current_app else place
+
+
+def _elsewhere(moment: datetime, time_zone: str) -> bool:
+    """Whether the reader's zone, which the pages' script keeps in a cookie, shows another time."""
+    reader = request.cookies.get(ZONE_COOKIE, "") if request else ""
+    try:
+        theirs = ZoneInfo(reader)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return False
+    return (
+        moment.astimezone(theirs).utcoffset() != moment.astimezone(ZoneInfo(time_zone)).utcoffset()
     )
 
 
@@ -176,6 +196,7 @@ def register(app: Flask) -> None:
         money,
         when,
         begins,
+        zone,
         day,
         clock,
         there,

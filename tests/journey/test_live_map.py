@@ -88,6 +88,8 @@ def test_what_others_take_and_give_back_is_seen_without_a_reload(
     overview.goto(f"/events/{event}")
     count = overview.locator(f'[data-s="{section}"] .free b')
     before = int(count.inner_text().replace(",", ""))
+    everywhere = overview.locator(".all-free")
+    free = int(everywhere.inner_text().replace(",", ""))
     seat(page, seats[0]).check()
     seat(page, seats[2]).check()
 
@@ -98,6 +100,7 @@ def test_what_others_take_and_give_back_is_seen_without_a_reload(
     expect(seat(page, seats[2])).to_be_checked()
     expect(page.locator("#said")).to_contain_text("Alguien se llevó")
     expect(count).to_have_text(f"{before - 2:,}", timeout=CHANGED_S)
+    expect(everywhere).to_have_text(f"{free - 2:,}", timeout=CHANGED_S)
     equals_a_fresh_one(browser, system, page)
 
     unlock(system, event, seats[:2])

@@ -91,6 +91,11 @@ function apply(text) {
     }
   }
   place.dataset.v = version;
+  const everywhere = document.querySelector(".all-free");
+  if (everywhere)
+    everywhere.textContent = whole.format(
+      all(".free b", place).reduce((total, count) => total + Number(count.textContent.replaceAll(",", "")), 0),
+    );
   chosen();
 }
 
@@ -176,7 +181,7 @@ addEventListener("pointerup", (event) => {
 });
 
 function chosen() {
-  const bar = document.querySelector(".act");
+  const bar = document.querySelector(".hall .act");
   if (!bar) return;
   const ticked = all(".row input:checked");
   const sum = ticked.reduce((total, seat) => total + Number(seat.closest("[data-price]").dataset.price), 0);
@@ -197,6 +202,10 @@ function rove() {
   for (const section of all(".sec")) {
     const seats = all(".row input", section);
     const first = seats.find((seat) => !seat.disabled);
+    // Where nothing can be taken, the keyboard scrolls the rows themselves.
+    const rows = section.querySelector(".rows");
+    if (first) rows.removeAttribute("tabindex");
+    else rows.tabIndex = 0;
     for (const seat of seats) seat.tabIndex = seat === first ? 0 : -1;
   }
 }
@@ -258,18 +267,8 @@ function fade(note) {
 }
 all(".toast").forEach(fade);
 
-// Times are the venue's. Whoever is where the clock shows another time reads whose time it is.
-function zones() {
-  for (const time of all("time[data-zone]")) {
-    const { zone } = time.dataset;
-    delete time.dataset.zone;
-    const at = (timeZone) => new Date(time.dateTime).toLocaleString("en", { timeZone });
-    if (at(zone) !== at(undefined))
-      time.append(`, ${document.body.dataset.zoneSaid.replace("{place}", zone.split("/").pop().replaceAll("_", " "))}`);
-  }
-}
-addEventListener("htmx:after:swap", zones);
-zones();
+// Times are the venue's. The server says whose time it is to a reader in another zone, so it must know the reader's.
+document.cookie = `zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; path=/; max-age=31536000; samesite=lax`;
 
 // ---- What only some browsers can: share, and keep the screen awake while a ticket is shown.
 
