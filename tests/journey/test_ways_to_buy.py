@@ -219,6 +219,13 @@ def test_more_time_keeps_a_card_half_typed(system: System, browser: Browser) -> 
     expect(page.locator("#card")).to_be_focused()
     page.locator("#card").fill(" 4242 4242 4242 4242 ")
     expect(page.locator("#card-error")).to_be_empty()
+    for text, said in (("0125", "Ya venció"), ("1/25", "Ya venció"), ("13/40", "mes y año")):
+        page.locator("#expiry").fill(text)
+        expect(page.locator("#expiry-error")).to_contain_text(said)
+    for text in ("0199", "1/2099", " 12 / 99 "):
+        page.locator("#expiry").fill("x")
+        page.locator("#expiry").fill(text)
+        expect(page.locator("#expiry-error")).to_be_empty()
     page.get_by_role("button", name="Soltar").click()
     expect(page.locator(".toast")).to_contain_text("Asientos sueltos")
     page.context.close()

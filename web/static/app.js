@@ -3,6 +3,17 @@
 const whole = new Intl.NumberFormat("en-US"); // 4,306: in Peru's Spanish and in English alike
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
+// What a visitor chose for this device; some browsers keep nothing and say so by an error.
+function chose(name, value) {
+  try {
+    if (value === undefined) return localStorage.getItem(name);
+    localStorage.setItem(name, value);
+  } catch {
+    // The page works as it does for a new visitor.
+  }
+  return null;
+}
+
 // ---- A hold's clock, in the server's time: the page says when it was drawn, so a phone's wrong clock does no harm.
 
 function tick() {
@@ -243,12 +254,12 @@ setTimeout(calm, 5000);
 
 function look() {
   for (const one of all(".views input")) {
-    const kept = localStorage.getItem(one.name);
+    const kept = chose(one.name);
     if (kept !== null) one.checked = kept === one.value;
   }
 }
 addEventListener("change", ({ target }) => {
-  if (target.matches?.(".views input")) localStorage.setItem(target.name, target.checked ? target.value : "");
+  if (target.matches?.(".views input")) chose(target.name, target.checked ? target.value : "");
 });
 addEventListener("htmx:after:swap", look);
 look();
@@ -335,10 +346,10 @@ function wrong(field) {
   if (!field.validity.valid) return text;
   if (field.name === "card_number") return sum(field.value.replace(/\D/g, "")) % 10 ? text : "";
   if (field.name !== "card_expiry") return "";
-  const digits = field.value.replace(/\D/g, "");
+  const digits = field.value.replace(/\D/g, ""); // 129, 0129, 12029 or 012029: a month has one digit or two
   const now = new Date();
-  const last = new Date(2000 + Number(digits.slice(-2)), parseInt(field.value, 10) % 100, 1);
-  return last <= new Date(now.getFullYear(), now.getMonth(), 1) ? field.form.dataset.past : "";
+  const over = new Date(2000 + Number(digits.slice(-2)), digits.slice(0, digits.length % 2 ? 1 : 2), 1);
+  return over <= now ? field.form.dataset.past : "";
 }
 
 function mark(field) {
@@ -355,15 +366,21 @@ if (pay) {
   pay.addEventListener("submit", (event) => {
     const first = all("[data-wrong]", pay).filter(mark)[0];
     const button = document.querySelector("[form=pay][data-busy]");
-    if (first || button.ariaBusy) {
+    if (first || button.matches("[aria-busy]")) {
       event.preventDefault();
       first?.focus();
       return;
     }
-    button.ariaBusy = "true";
+    const label = button.textContent;
+    button.setAttribute("aria-busy", "true");
     button.textContent = button.dataset.busy;
+    // Whoever is still here then has stopped it: sent again with the same key, it is the same purchase.
+    setTimeout(() => {
+      button.removeAttribute("aria-busy");
+      button.textContent = label;
+    }, 15000);
   });
-  pay.addEventListener("input", ({ target }) => target.ariaInvalid && mark(target));
+  pay.addEventListener("input", ({ target }) => target.matches("[aria-invalid]") && mark(target));
   // A page that comes back out of the browser's memory was paid from already, perhaps.
   addEventListener("pageshow", (event) => event.persisted && location.reload());
 }
@@ -372,10 +389,10 @@ if (pay) {
 
 const signal = document.querySelector("#signal");
 if (signal) {
-  const kept = localStorage.getItem("signal");
+  const kept = chose("signal");
   signal.checked = kept ? kept === "on" : !matchMedia("(prefers-reduced-motion: reduce)").matches;
   signal.closest("label").hidden = false;
-  signal.addEventListener("change", () => localStorage.setItem("signal", signal.checked ? "on" : "off"));
+  signal.addEventListener("change", () => chose("signal", signal.checked ? "on" : "off"));
 }
 
 async function ring() {
