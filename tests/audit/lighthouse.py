@@ -124,7 +124,9 @@ def _report(verdicts: list[Verdict], places: Places) -> str:
         for one in verdicts
     ]
     head = ["page", "address", *CATEGORIES, "LCP", "CLS", "TBT", "all bytes"]
-    lines = [f"## Lighthouse {version}, phone, simulated slow 4G\n", table(head, rows)]
+    speeds = " ".join(f"{one.report['environment']['benchmarkIndex']:.0f}" for one in verdicts)
+    title = f"## Lighthouse {version}, phone, simulated slow 4G; its index of this machine's speed: {speeds}\n"
+    lines = [title, table(head, rows)]
     lines += [line for one in verdicts for category in CATEGORIES for line in _below(one, category)]
     unneeded = REASONS.keys() - set().union(*(one.excused for one in verdicts))
     lines += [f"- reason not needed any more: {page}, {what}" for page, what in sorted(unneeded)]

@@ -5,6 +5,9 @@
   const all = JSON.parse(sessionStorage.getItem("audit") ?? "[]");
   const seen = { lcp: 0, paint: "", shift: 0, shifted: [], taps: {} };
   all.push(seen);
+  // Chromium takes the screen's first layout for input too; until somebody has touched anything, every shift counts.
+  let touched = false;
+  for (const type of ["pointerdown", "keydown"]) addEventListener(type, () => (touched = true), { capture: true });
   const name = (node) => (node ? `${node.nodeName.toLowerCase()}${node.id && `#${node.id}`} ${node.className?.baseVal ?? node.className ?? ""}`.trim() : "?");
   const readers = {
     "largest-contentful-paint": (entry) => {
@@ -13,7 +16,7 @@
     },
     // The sum of all shifts: never less than the usual figure, their worst five seconds, and 0 where that is 0.
     "layout-shift": (entry) => {
-      if (entry.hadRecentInput) return;
+      if (touched && entry.hadRecentInput) return;
       seen.shift += entry.value;
       seen.shifted.push(...entry.sources.map((source) => name(source.node)));
     },
