@@ -259,7 +259,7 @@ def test_a_seat_is_told_with_exactly_the_members_of_the_contract(client: FlaskCl
 def test_the_version_of_a_map_is_where_the_updates_stand(client: FlaskClient) -> None:
     event = hall()
     redis_client().delete(UPDATES_STREAM)
-    assert client.get(f"/api/events/{event.id}/seats").get_json()["version"] == "0"
+    assert client.get(f"/api/events/{event.id}/seats").get_json()["version"] == "0-0"
 
     last = redis_client().xadd(UPDATES_STREAM, {"what": "nothing"})
     forget()

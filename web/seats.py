@@ -33,6 +33,8 @@ FREE_S = 0.25
 """So long waits whoever came too late for everything that a look at the hall has found."""
 SECTIONS_AT_FIRST = 8
 VERSION_S = 0.25
+BEFORE_ALL = "0-0"
+"""Where an empty stream stands."""
 REDIS_RETRY_S = 5.0
 SEATS_AT_ONCE_MAX = 600
 """A hall of up to so many seats is shown whole, without choosing a section first."""
@@ -196,7 +198,7 @@ class _Version:
             return self._id
         try:
             newest = redis_client().xrevrange(UPDATES_STREAM, count=1)
-            self._id = str(newest[0][0]) if newest else "0"
+            self._id = str(newest[0][0]) if newest else BEFORE_ALL
             self._ask_at = monotonic() + VERSION_S
         except RedisError:
             self._id, self._ask_at = "0", monotonic() + REDIS_RETRY_S

@@ -1,9 +1,10 @@
 """How things are said to people: money, times at the venue, seats, states, refusals."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from itertools import groupby
+from math import ceil
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -117,6 +118,12 @@ def clock(moment: datetime, time_zone: str, *, seconds: bool = False) -> str:
     return moment.astimezone(ZoneInfo(time_zone)).strftime("%H:%M:%S" if seconds else "%H:%M")
 
 
+def left(time: timedelta) -> str:
+    """How long something still lasts, as the pages' script says it: `9:53`."""
+    seconds = max(0, ceil(time.total_seconds()))
+    return f"{seconds // 60}:{seconds % 60:02}"
+
+
 def there(moment: datetime, time_zone: str) -> dict[str, str]:
     """Parts of a venue's date for a page that sets them in different sizes."""
     local = moment.astimezone(ZoneInfo(time_zone))
@@ -199,6 +206,7 @@ def register(app: Flask) -> None:
         zone,
         day,
         clock,
+        left,
         there,
         rfc3339,
         whole,

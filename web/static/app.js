@@ -161,7 +161,16 @@ addEventListener("htmx:ws:before:message:incoming", (event) => {
     apply(text);
   }
 });
+// A phone shows either the bill or the seats of a section: at once with the tap, so that nothing jumps when they come.
+addEventListener("htmx:before:request", ({ detail }) => {
+  const request = detail.ctx.request;
+  if (detail.ctx.target?.id !== "map") return;
+  document.body.classList.toggle("inside", request.action.includes("section="));
+});
+const inside = () => document.querySelector("#map") && document.body.classList.toggle("inside", Boolean(document.querySelector(".hall.one")));
+addEventListener("htmx:error", inside);
 addEventListener("htmx:after:swap", () => {
+  inside();
   const place = map();
   if (!place) return;
   for (const value of live.keep ?? []) {
@@ -253,13 +262,13 @@ setTimeout(calm, 5000);
 // ---- Plan or list, small or large: as it was chosen before.
 
 function look() {
-  for (const one of all(".views input")) {
+  for (const one of all(".pick")) {
     const kept = chose(one.name);
     if (kept !== null) one.checked = kept === one.value;
   }
 }
 addEventListener("change", ({ target }) => {
-  if (target.matches?.(".views input")) chose(target.name, target.checked ? target.value : "");
+  if (target.matches?.(".pick")) chose(target.name, target.checked ? target.value : "");
 });
 addEventListener("htmx:after:swap", look);
 look();
