@@ -38,6 +38,7 @@ class Asked:
     token: str
     count: int
     status: int
+    """Of the second request; of the first where that was not answered with a cookie."""
     whole: float
     second: float
 
@@ -55,11 +56,11 @@ def ask(address: str, event: int, count: int) -> Asked:
     answer.read()
     cookie = (answer.getheader("Set-Cookie") or "").partition(";")[0]
     again = perf_counter()
-    connection.request(
-        "POST", answer.getheader("Location") or path, form, head | {"Cookie": cookie}
-    )
-    answer = connection.getresponse()
-    answer.read()
+    if answer.status == 307:
+        to = answer.getheader("Location") or path
+        connection.request("POST", to, form, head | {"Cookie": cookie})
+        answer = connection.getresponse()
+        answer.read()
     ended = perf_counter()
     connection.close()
     token = cookie.partition("=")[2]
