@@ -230,6 +230,8 @@ def _ask_for_cookie(event_id: int) -> Response:
     if request.args.get("cookie") == "1":
         problem = Problem(422, "session_needed", "A hold needs a cookie. Nothing was held.")
         return _refused(event_id, problem, [])
+    # What is not read here gunicorn would have to read within 50 ms, or hang up on the front.
+    request.get_data()
     again = url_for(request.endpoint or "holds.take", event_id=event_id, cookie=1)
     response = make_response(redirect(again, 307))
     start_session(response)
