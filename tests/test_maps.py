@@ -97,7 +97,8 @@ def test_each_page_hears_of_what_it_shows(maps: Any) -> None:
     assert (overview.heard(), elsewhere.heard()) == ([], [])
     assert whole.heard() == ["S 11-0 1 h00", "S 11-0 2 h03"]
     maps.maps.tick()
-    assert one.heard() == ["S 11-0 1|1=5,2=5"]
+    assert one.heard() == ["S 11-0 1|1=5"]
+    assert two.heard() == ["S 11-0 2|2=5"]
     assert overview.heard() == ["S 11-0 -|1=5,2=5"]
     maps.maps.tick()
     assert one.heard() == []

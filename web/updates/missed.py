@@ -40,6 +40,9 @@ def texts(
         ]
         return [*told, wording(version, EVERYWHERE, {}, free)] if free else told
     states = sections.get(shown, {}) if isinstance(shown, int) else {}
+    if shown != OVERVIEW:
+        # A page of one section has no other counts to set.
+        free = {number: count for number, count in free.items() if number == shown}
     return [wording(version, shown, states, free)] if states or free else []
 
 
