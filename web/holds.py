@@ -20,7 +20,7 @@ from web.inputs import amount, form_seat_ids, whole_number
 from web.notices import tell
 from web.offers import equal_seats
 from web.problems import Problem
-from web.seats import FREE_S, cart, find_event, hall_of, named_seats, seats_of
+from web.seats import FREE_S, cart, facts_of, find_event, hall_of, named_seats, seats_of
 
 pages = Blueprint("holds", __name__)
 
@@ -31,7 +31,7 @@ BEST_CHOICES, BEST_TRIES, BEST_LOOKS = 100, 4, 5
 @pages.post("/events/<int:event_id>/holds")
 def take(event_id: int) -> Response:
     """Hold the chosen seats and go on to the checkout, or show which of them are gone."""
-    find_event(event_id)
+    facts_of(event_id)
     holder = caller().holder
     if holder is None:
         return _ask_for_cookie(event_id)
@@ -48,7 +48,7 @@ def take(event_id: int) -> Response:
 @pages.post("/events/<int:event_id>/holds/best")
 def take_best(event_id: int) -> Response:
     """Hold the best so many seats together, and go on to the checkout."""
-    find_event(event_id)
+    facts_of(event_id)
     holder = caller().holder
     if holder is None:
         return _ask_for_cookie(event_id)
@@ -105,7 +105,7 @@ def back(event_id: int) -> Response:
 @pages.post("/events/<int:event_id>/holds/release")
 def release(event_id: int) -> Response:
     """Give back the named seats, or all that this holder has for the event."""
-    find_event(event_id)
+    facts_of(event_id)
     holder = caller().holder
     named = request.form.getlist("seat")
     freed = unlock(event_id, form_seat_ids(named) if named else None, holder)

@@ -79,6 +79,7 @@ class Event:
 
 
 _events: Recent[Event] = Recent(COUNTS_S, EVENTS_KEPT_MAX)
+_facts: Recent[Any] = Recent(COUNTS_S, EVENTS_KEPT_MAX)
 _layouts: Recent[list[Row]] = Recent(LAYOUT_S, PLANS_KEPT_MAX)
 _plans: Recent[Plan] = Recent(PLAN_S, PLANS_KEPT_MAX)
 
@@ -93,12 +94,23 @@ def find_event_or_last_known(event_id: int) -> Kept[Event]:
     return _events.get(checked(event_id), lambda: _read_event(event_id))
 
 
-def _read_event(event_id: int) -> Event:
+def facts_of(event_id: int) -> Any:
+    """The event without its seats, which take a while to count. Raises Problem 404."""
+    return _facts.get(checked(event_id), lambda: _read_facts(event_id)).value
+
+
+def _read_facts(event_id: int) -> Any:
     with pool("web").connection() as connection:
         facts = read(connection, "events.one", event_id=event_id)
-        if not facts:
-            raise Problem(404, "event_not_found", "There is no such event.")
-        return Event(facts[0], read(connection, "events.sections", event_id=event_id))
+    if not facts:
+        raise Problem(404, "event_not_found", "There is no such event.")
+    return facts[0]
+
+
+def _read_event(event_id: int) -> Event:
+    facts = _read_facts(event_id)
+    with pool("web").connection() as connection:
+        return Event(facts, read(connection, "events.sections", event_id=event_id))
 
 
 def plan_of(event: Event) -> Plan:
