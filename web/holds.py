@@ -25,7 +25,7 @@ from web.seats import FREE_S, cart, facts_of, find_event, hall_of, named_seats, 
 pages = Blueprint("holds", __name__)
 
 BUSY_RETRY_S = 2
-BEST_CHOICES, BEST_TRIES, BEST_LOOKS = 100, 4, 5
+BEST_CHOICES, BEST_TRIES, BEST_LOOKS = 40, 4, 5
 
 
 @pages.post("/events/<int:event_id>/holds")
