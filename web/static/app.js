@@ -161,6 +161,14 @@ addEventListener("htmx:ws:before:message:incoming", (event) => {
     apply(text);
   }
 });
+// A section of the picture is opened as the one in the list below is; so htmx has half as many links to look after.
+addEventListener("click", (event) => {
+  const section = event.target.closest?.(".halftone a");
+  if (!section || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  document.querySelector(`.sections a[href="${section.getAttribute("href")}"]`)?.click();
+});
+
 // A phone shows either the bill or the seats of a section: at once with the tap, so that nothing jumps when they come.
 addEventListener("htmx:before:request", ({ detail }) => {
   const request = detail.ctx.request;

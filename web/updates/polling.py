@@ -17,13 +17,15 @@ from web.updates.stream import PAST_ENTRIES_MAX, changes, following, newest
 pages = Blueprint("polling", __name__)
 
 READ_EVERY_S = 1.0
+WAIT_S = 0.2
+"""So long may somebody else's reading last; then what was known before is the answer."""
 RETRY_S = 5
 
 
 class _Tail:
     """The end of the stream as this process last read it, at most once a second.
 
-    One reads; nobody waits for a Redis that does not answer but the one who asks it.
+    One reads; the others wait for a moment, and for a Redis that does not answer no longer.
     """
 
     def __init__(self) -> None:
@@ -38,9 +40,10 @@ class _Tail:
 
     def since(self, event_id: int, version: str) -> tuple[str, dict[int, States] | None]:
         """Where the stream stands and what changed after this version. Raises RedisError."""
-        if monotonic() >= self._ask_at and self._asking.acquire(blocking=False):
+        if monotonic() >= self._ask_at and self._asking.acquire(timeout=WAIT_S):
             try:
-                self._read()
+                if monotonic() >= self._ask_at:
+                    self._read()
             finally:
                 self._asking.release()
         with self._changing:
