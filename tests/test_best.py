@@ -109,6 +109,7 @@ def rows_of(seats: list[Seat]) -> list[tuple[Row, str]]:
 def test_the_first_choice_is_the_best_of_all(
     seats: list[Seat], count: int, price_max: Decimal | None, accessible: bool
 ) -> None:
+    """H55: neighbours by position, nobody left alone where that can be, else the second best."""
     found = best_together(rows_of(seats), count, price_max, accessible=accessible)
     wanted = [seat.id for seat in slow(seats, count, price_max, accessible=accessible)]
     assert list(found[0] if found else ()) == wanted

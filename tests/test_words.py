@@ -38,6 +38,17 @@ def test_seats_are_named_as_ranges_of_neighbours() -> None:
     )
 
 
+def test_ten_comes_after_nine_in_rows_and_numbers() -> None:
+    """H54: the order is the hall's, whatever the labels are."""
+    seats = [
+        seat(str(row), number, 100 * row + number)
+        for row in (12, 2, 1, 10)
+        for number in (10, 9, 1)
+    ]
+    said = words.seat_ranges(seats).replace(words.NO_BREAK, " ").replace(words.RANGE, "-")
+    assert said == "Platea · 1 1, 9-10 · 2 1, 9-10 · 10 1, 9-10 · 12 1, 9-10"
+
+
 @pytest.mark.parametrize(
     ("amount", "currency", "said"),
     [

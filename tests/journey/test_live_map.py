@@ -112,7 +112,7 @@ def test_what_others_take_and_give_back_is_seen_without_a_reload(
 def test_a_cut_socket_goes_on_without_a_reload_or_a_lost_change(
     system: System, browser: Browser
 ) -> None:
-    """Changes of the time in between come as one message; nothing is fetched again."""
+    """H33: changes of the time in between come as one message; nothing is fetched again."""
     event = large_hall(system)
     section, seats = section_seats(system, event, 4)
     page = open_section(browser, system, event, section)
