@@ -1,6 +1,7 @@
 """Connections to Postgres and Redis: who may do what, and how long anybody waits."""
 
 from functools import cache
+from threading import Lock
 from typing import Any, Literal
 
 import psycopg
@@ -13,6 +14,7 @@ from pipeline.settings import settings
 
 Role = Literal["seatlock", "pipeline", "web"]
 Pool = ConnectionPool[Connection[Any]]
+_opening = Lock()
 
 STATEMENT_TIMEOUT_MS = 5_000
 CONNECT_TIMEOUT_S = 3
@@ -41,9 +43,15 @@ def _address(role: Role) -> tuple[str, dict[str, Any]]:
     }
 
 
-@cache
 def pool(role: Role, size: int = 8) -> Pool:
     """The process's pool of autocommitting connections of a role; rows are named tuples."""
+    # Two threads that come first at once must not open one each: nobody would close the second.
+    with _opening:
+        return _pool(role, size)
+
+
+@cache
+def _pool(role: Role, size: int) -> Pool:
     address, how = _address(role)
     return ConnectionPool(
         address, min_size=1, max_size=size, open=True, timeout=POOL_WAIT_S, kwargs=how, name=role

@@ -1,13 +1,17 @@
 """How often a page asks Postgres: so many times, whether it shows one thing or twenty."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
+from time import sleep
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from psycopg import Connection
 
+from pipeline import connections
 from tests.halls import Hall, hall
 from tests.people import ANA, sign_in
 from tests.phones import take
@@ -38,6 +42,20 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
         assert len(statements) <= most, f"{what}: {len(statements)}\n" + "\n".join(statements)
 
     return counted
+
+
+def test_threads_that_come_first_at_once_share_one_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+
+    def slow(_role: str, _size: int) -> str:
+        sleep(0.05)
+        opened.append("pool")
+        return "pool"
+
+    monkeypatch.setattr(connections, "_pool", cache(slow))
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(lambda _: connections.pool("web"), range(4))) == ["pool"] * 4
+    assert opened == ["pool"]
 
 
 def many(halls: int) -> list[Hall]:
