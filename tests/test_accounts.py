@@ -28,7 +28,7 @@ from tests.people import (
 )
 from tests.stations import one, rows
 from web import accounts
-from web.accounts import sign_in as signing_in
+from web.inputs import local_path
 from web.provider import keys
 
 pytestmark = pytest.mark.usefixtures("clean")
@@ -144,7 +144,7 @@ def test_a_callback_begun_in_another_browser_signs_nobody_in(app: Flask) -> None
      "/\tevil", "/a\\b", "", "orders", "/" + "x" * 3000],
 )  # fmt: skip
 def test_nobody_is_led_elsewhere(client: FlaskClient, following: str) -> None:
-    assert signing_in.local_path(following) == "/"
+    assert local_path(following) == "/"
     assert sign_in(client, ANA, following).headers["Location"] == "/"
 
 

@@ -284,6 +284,8 @@ def test_what_a_key_bought_is_found_by_the_key(client: FlaskClient) -> None:
     hold(client, event, event.seats[:1])
     form = checkout(client, event)
     order = client.post("/orders", data=form).headers["Location"]
+    asked = client.get(f"/purchases/{form['idempotency_key']}", headers={"HX-Request": "true"})
+    assert (asked.headers["HX-Redirect"], asked.text) == (order, "")
     assert client.get(f"/purchases/{form['idempotency_key']}").headers["Location"] == order
     assert client.get("/purchases/unknown").status_code == 404
 
@@ -326,6 +328,6 @@ def test_an_address_gives_a_page_or_its_fragment(client: FlaskClient) -> None:
     order = client.post("/orders", data=checkout(client, event)).headers["Location"]
     page, fragment = client.get(order), client.get(order, headers={"HX-Request": "true"})
     assert "<!doctype html>" in page.text
-    assert fragment.text.lstrip().startswith('<section id="order"')
+    assert fragment.text.lstrip().startswith('<section id="order-')
     assert fragment.text.strip() in page.text
     assert "HX-Request" in page.headers["Vary"]

@@ -102,6 +102,8 @@ def test_the_cursor_meets_each_event_once_while_the_list_changes(
         "cursor=WyJkYXRlIGFzYyIsIm5hbiIsMV0=",
         "cursor=WyJkYXRlIGFzYyIsIjEiLDk5OTk5OTk5OTk5OTk5OTk5OTk5XQ==",
         "cursor=%ff",
+        "cursor=WyJkYXRlIGFzYyIsIjFlLTk5OTk5OTk5IiwxXQ==",
+        "cursor=WyJkYXRlIGFzYyIsIlx1MDY2MyIsMV0=",
         "category=OPERA",
         "sort=id",
         "order=up",

@@ -89,6 +89,12 @@ def test_the_refused_choice_shows_what_is_contested_and_stays_ticked_where_it_is
     assert f'value="{event.seats[1]}" checked aria-label="2"' in page
 
 
+def test_an_event_that_cannot_be_is_no_error_of_ours(ana_phone: FlaskClient) -> None:
+    for what in ("", "/best", "/release", "/extend"):
+        answer = ana_phone.post(f"/events/99999999999999999999999/holds{what}")
+        assert answer.status_code == 404, what
+
+
 def test_everybody_sees_that_a_seat_is_held_and_nobody_by_whom(
     ana_phone: FlaskClient, bruno_phone: FlaskClient
 ) -> None:

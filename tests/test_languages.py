@@ -72,6 +72,12 @@ def test_no_template_says_anything_past_the_catalogues() -> None:
         assert left == [], path.name
 
 
+@pytest.mark.parametrize("back", ["//[", "https://evil.example", "/a\r\nSet-Cookie: x=1", "x", ""])
+def test_a_language_leads_back_to_pages_of_ours_alone(client: FlaskClient, back: str) -> None:
+    answer = client.post("/language", data={"to": "en", "back": back})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+
+
 def test_the_browsers_language_is_spoken_until_another_is_chosen(client: FlaskClient) -> None:
     english = {"Accept-Language": "en-GB,en;q=0.9,es;q=0.1"}
     page = client.get("/events", headers=english)

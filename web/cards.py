@@ -21,7 +21,7 @@ WRONG = {
     "card_code": N_("Son las 3 o 4 cifras del reverso"),
     "card_name": N_("Escribe el nombre que está en la tarjeta"),
 }
-"""What is said beside a field whose text has not its form; the pages' script says the same."""
+"""What is said beside a field whose text has not its form, by the pages' script, too."""
 SHORT = N_("Faltan cifras: suelen ser 16")
 PAST = N_("Ya venció: revisa el año")
 

@@ -67,6 +67,10 @@ def take_best(event_id: int) -> Response:
         most=BEST_CHOICES,
     )
     answer = _lock_best(event_id, best, holder)
+    if isinstance(answer, Problem) and answer.error == "seat_unavailable":
+        answer = Problem(
+            409, "others_quicker", "Others were quicker each time.", {"Retry-After": "1"}
+        )
     if answer is None:
         answer = Problem(409, "none_together", "There are not so many together.", count=count)
     if isinstance(answer, Problem):
@@ -117,6 +121,7 @@ def release(event_id: int) -> Response:
 @pages.post("/events/<int:event_id>/holds/extend")
 def extend(event_id: int) -> Response:
     """Half as long again for what is held, once a seat; the checkout shows until when."""
+    facts_of(event_id)
     holder = caller().holder
     lengthen([seat.id for seat in cart(event_id, holder)], holder)
     return see_other(url_for("orders.checkout", event_id=event_id))

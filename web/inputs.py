@@ -13,6 +13,7 @@ from pipeline.seatlock.client import SEATS_PER_HOLD_MAX
 from web.problems import Problem
 
 ID_MAX = 2**63 - 1
+ADDRESS_LETTERS_MAX = 2_000
 AMOUNT = re.compile(r"\d{1,10}(\.\d{1,3})?", re.ASCII)
 ID_DIGITS_MAX = len(str(ID_MAX))
 
@@ -81,3 +82,15 @@ def _invalid(detail: str, seats: list[Any]) -> Problem:
 def amount(text: str) -> Decimal | None:
     """A sum of money as a form sends it; None where there is none that makes sense."""
     return Decimal(text) if AMOUNT.fullmatch(text) else None
+
+
+def local_path(address: str) -> str:
+    """The address if it is a page of ours, else the first page: nobody is led elsewhere."""
+    fine = (
+        address.startswith("/")
+        and not address.startswith(("//", "/\\"))
+        and len(address) <= ADDRESS_LETTERS_MAX
+        and address.isprintable()
+        and "\\" not in address
+    )
+    return address if fine else "/"

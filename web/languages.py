@@ -1,12 +1,12 @@
 """Spanish and English: which one somebody reads, and how they change it."""
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, request
 from flask_babel import Babel, get_locale
 
 from web.fragments import see_other
+from web.inputs import local_path
 
 pages = Blueprint("languages", __name__)
 
@@ -32,10 +32,7 @@ def language() -> str:
 @pages.post("/language")
 def change() -> Response:
     """Keep the chosen language and go back to the page."""
-    there = request.form.get("back", "/")
-    parts = urlsplit(there)
-    ours = there.startswith("/") and not there.startswith(("//", "/\\")) and not parts.netloc
-    response = see_other(there if ours else "/")
+    response = see_other(local_path(request.form.get("back", "/")))
     wanted = request.form.get("to")
     if wanted in CODES:
         response.set_cookie(

@@ -2,6 +2,7 @@
 
 import binascii
 import json
+import re
 import unicodedata
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
@@ -22,7 +23,7 @@ SEARCH_LETTERS_MAX = 100
 BEGINNING_LETTERS_MIN = 3
 """A shorter last word would find half the season."""
 CURSOR_LETTERS_MAX = 200
-PLACE_MAX = 10**12
+PLACE = re.compile(r"-?\d{1,12}(\.\d{1,9})?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,7 @@ class Search:
             return None, 0
         try:
             kind, place, last_id = json.loads(urlsafe_b64decode(self.cursor[:CURSOR_LETTERS_MAX]))
-            sensible = (
-                abs(float(place)) <= PLACE_MAX and isinstance(place, str) and type(last_id) is int
-            )
+            sensible = isinstance(place, str) and PLACE.fullmatch(place) and type(last_id) is int
         except (binascii.Error, ValueError, TypeError, RecursionError) as error:
             raise _refuse("cursor", "This is not a cursor of ours.") from error
         if not sensible or not 1 <= last_id <= ID_MAX or kind != f"{self.sort} {self.order}":

@@ -79,9 +79,7 @@ def when(moment: datetime, time_zone: str) -> str:
 
 def begins(event: Any) -> Markup:
     """When it begins, as an element; a reader in another zone is told whose time it is."""
-    text = when(event.starts_at, event.time_zone)
-    if _elsewhere(event.starts_at, event.time_zone):
-        text += f", {zone(event.time_zone)}"
+    text = when(event.starts_at, event.time_zone) + elsewhere(event.starts_at, event.time_zone)
     return Markup('<time datetime="{}">{}</time>').format(rfc3339(event.starts_at), text)
 
 
@@ -91,16 +89,15 @@ def zone(time_zone: str) -> str:
     return str(gettext("hora de %(place)s", place=place)) if current_app else place
 
 
-def _elsewhere(moment: datetime, time_zone: str) -> bool:
-    """Whether the reader's zone, which the pages' script keeps in a cookie, shows another time."""
+def elsewhere(moment: datetime, time_zone: str) -> str:
+    """`, hora de Lima` where the reader's zone, which the script keeps in a cookie, has another."""
     reader = request.cookies.get(ZONE_COOKIE, "") if request else ""
     try:
-        theirs = ZoneInfo(reader)
+        theirs = moment.astimezone(ZoneInfo(reader))
     except (ValueError, OSError, ZoneInfoNotFoundError):
-        return False
-    return (
-        moment.astimezone(theirs).utcoffset() != moment.astimezone(ZoneInfo(time_zone)).utcoffset()
-    )
+        return ""
+    there = moment.astimezone(ZoneInfo(time_zone))
+    return f", {zone(time_zone)}" if theirs.utcoffset() != there.utcoffset() else ""
 
 
 def day(moment: datetime, time_zone: str) -> str:
@@ -204,6 +201,7 @@ def register(app: Flask) -> None:
         when,
         begins,
         zone,
+        elsewhere,
         day,
         clock,
         left,

@@ -56,7 +56,7 @@ def test_one_buys_and_sees_the_ticket_come_the_other_is_told_which_seats_are_gon
     sign_in(ana, "ana")
     ana.wait_for_url("**/checkout")
     pay(ana)
-    ana.wait_for_selector("#order")
+    ana.wait_for_selector(".order")
     ana.evaluate("window.still_the_same_page = true")
     expect(ana.locator(".ticket img")).to_have_count(2, timeout=15_000)
     assert ana.evaluate("window.still_the_same_page") is True
@@ -101,7 +101,7 @@ def test_the_ticket_comes_by_polling_when_there_is_no_socket(
     page.route_web_socket(re.compile("/ws"), lambda socket: socket.close())
     system.kill("pipeline.worker")
     pay(page)
-    page.wait_for_selector("#order")
+    page.wait_for_selector(".order")
     expect(page.locator(".ticket img")).to_have_count(1, timeout=40_000)
 
 

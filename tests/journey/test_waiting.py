@@ -49,7 +49,7 @@ def test_no_error_is_shown_before_one_is_known(system: System, browser: Browser)
     dispatcher = system.processes("pipeline.dispatcher")[0]
     dispatcher.suspend()
     page.get_by_role("button", name="Pagar").click()
-    page.locator("#order").wait_for()
+    page.locator(".order").wait_for()
     page.wait_for_timeout(WORKER_AWAY_MS)
     expect(page.get_by_role("heading", level=1)).to_have_accessible_name(
         "Estamos dibujando tu entrada"

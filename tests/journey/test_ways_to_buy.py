@@ -249,7 +249,7 @@ def test_the_whole_way_in_english(system: System, browser: Browser) -> None:
     page.wait_for_url("**/checkout")
     fill_card(page)
     page.get_by_role("button", name="Pay").click()
-    expect(page.locator("#order .state")).to_contain_text("Your ticket is here", timeout=20_000)
+    expect(page.locator(".order .state")).to_contain_text("Your ticket is here", timeout=20_000)
     page.goto("/orders")
     expect(page.locator("h1")).to_have_attribute("aria-label", "My tickets")
     page.context.close()

@@ -62,6 +62,11 @@ def signed_in() -> Caller:
         raise Problem(503, "busy", "Nobody can be recognised now.", {"Retry-After": str(RETRY_S)})
     if request.path.startswith("/api/"):
         raise Problem(401, "unauthenticated", "Sign in, or send a bearer token.", bearer.CHALLENGE)
+    if "HX-Request" in request.headers:
+        # The sign-in is a page, no part of one.
+        here = _path(request.headers.get("HX-Current-URL", ""))
+        leads = Response(headers={"HX-Redirect": f"/login?{urlencode({'next': here})}"})
+        raise HTTPException(response=leads)
     address = f"/login?{urlencode({'next': _page_of_request()})}"
     raise HTTPException(response=redirect(address, 303))
 
@@ -191,8 +196,16 @@ def _page_of_request() -> str:
     event_id = request.form.get("event_id", "")
     if event_id.isascii() and event_id.isdigit():
         return f"/events/{event_id}/checkout"
-    came_from = urlsplit(request.headers.get("Referer", ""))
-    return came_from.path if came_from.netloc == request.host and came_from.path else "/orders"
+    return _path(request.headers.get("Referer", ""))
+
+
+def _path(address: str) -> str:
+    """The path of an address of ours, else that of my orders."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return "/orders"
+    return parts.path if parts.netloc == request.host and parts.path else "/orders"
 
 
 def register(app: Flask) -> None:

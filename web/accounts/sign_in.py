@@ -15,13 +15,13 @@ from sql import write
 from web import accounts
 from web.accounts import issuer
 from web.accounts.bearer import Claims, read_claims
+from web.inputs import local_path
 from web.problems import Problem
 
 pages = Blueprint("accounts", __name__)
 
 SIGN_IN_S = 600
 SIGN_INS_MAX = 20
-NEXT_LETTERS_MAX = 2_000
 
 
 @pages.get("/login")
@@ -114,18 +114,6 @@ def end_session(response: Response) -> None:
         with pool("web").connection() as connection:
             write(connection, "accounts.end_session", key=accounts.key_of(token))
     response.delete_cookie(accounts.COOKIE, path="/", httponly=True, samesite="Lax")
-
-
-def local_path(address: str) -> str:
-    """The address if it is a page of ours, else the first page: nobody is led elsewhere."""
-    fine = (
-        address.startswith("/")
-        and not address.startswith(("//", "/\\"))
-        and len(address) <= NEXT_LETTERS_MAX
-        and address.isprintable()
-        and "\\" not in address
-    )
-    return address if fine else "/"
 
 
 def _begun() -> Any:

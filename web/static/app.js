@@ -45,7 +45,7 @@ tick();
 
 // ---- Live seats: texts by socket, or asked for every few seconds where there is none (web/updates/deltas.py).
 
-const live = { socket: null, lost: false, timer: 0, due: 0, again: 0 };
+const live = { socket: null, lost: true, asking: false, timer: 0, due: 0, again: 0, keeping: false };
 const POLL_MS = 5000;
 const AGAIN_MS = 4000;
 
@@ -68,6 +68,8 @@ function set(seat, letter) {
   const free = letter === "f";
   if (!free && document.activeElement === seat) (nextFree(seat) ?? seat.form.querySelector("button"))?.focus();
   if (!free && seat.checked) {
+    // What was asked for a moment ago is perhaps ours already: the answer tells, not the map.
+    if (live.asking) return;
     seat.checked = false;
     say(seat);
   }
@@ -120,7 +122,7 @@ function fetchAgain() {
     const place = map();
     if (!place) return;
     live.again = performance.now() + AGAIN_MS * (1 + Math.random());
-    live.keep = all(".row input:checked", place).map((seat) => seat.value);
+    live.keeping = true;
     const section = shown(place);
     const only = /^\d/.test(section) ? `?section=${section}` : "";
     htmx.ajax("GET", `/events/${place.closest("#map").dataset.event}${only}`, { target: "#map", swap: "innerHTML" });
@@ -144,6 +146,21 @@ function poll() {
     poll();
   }, POLL_MS);
 }
+
+// What is ticked when the new map comes, not when it was asked for.
+addEventListener("htmx:before:swap", () => {
+  if (live.keeping) live.keep = all("#map .row input:checked").map((seat) => seat.value);
+  live.keeping = false;
+});
+addEventListener("submit", ({ target }) => {
+  if (target.matches("#hall, #best")) live.asking = true;
+});
+// A page of seats that Back brings is old: what is held now, and for how long, only the server knows.
+addEventListener("pageshow", (event) => {
+  live.asking = false;
+  const back = performance.getEntriesByType("navigation")[0]?.type === "back_forward";
+  if ((event.persisted || back) && document.querySelector("#map[data-event]")) location.reload();
+});
 
 addEventListener("htmx:ws:after:connection", (event) => {
   live.socket = event.detail.connection.socket;
@@ -175,8 +192,22 @@ addEventListener("htmx:before:request", ({ detail }) => {
   if (detail.ctx.target?.id !== "map") return;
   document.body.classList.toggle("inside", request.action.includes("section="));
 });
+// The focus goes where the page went; nobody is left at its beginning.
+addEventListener("htmx:after:swap", () => {
+  if (document.activeElement && document.activeElement !== document.body) return;
+  const next = document.querySelector(".hall.one h2, .sections a, #pays > .button");
+  next?.focus({ preventScroll: true });
+});
 const inside = () => document.querySelector("#map") && document.body.classList.toggle("inside", Boolean(document.querySelector(".hall.one")));
-addEventListener("htmx:error", inside);
+// An answer that is an error changes nothing, the address included; whoever asked for it by hand is told.
+function failed({ detail }) {
+  inside();
+  const { ctx } = detail;
+  if (ctx) ctx.push = ctx.replace = "false";
+  if (!ctx?.sourceElement?.closest?.(".order, .left")) toast(document.body.dataset.failed);
+}
+addEventListener("htmx:response:error", failed);
+addEventListener("htmx:error", failed);
 addEventListener("htmx:after:swap", () => {
   inside();
   const place = map();
@@ -219,7 +250,10 @@ function chosen() {
     : words.dataset.none;
   const money = bar.querySelector(".sum");
   money.textContent = ticked.length && sum
-    ? new Intl.NumberFormat(money.dataset.locale, { style: "currency", currency: money.dataset.currency }).format(sum)
+    ? money.dataset.zero.replace(/0(\.0+)?$/, (zero) => {
+        const places = Math.max(0, zero.length - 2);
+        return sum.toLocaleString("en-US", { minimumFractionDigits: places, maximumFractionDigits: places });
+      })
     : "";
 }
 addEventListener("change", (event) => {
@@ -279,6 +313,12 @@ addEventListener("change", ({ target }) => {
   if (target.matches?.(".pick")) chose(target.name, target.checked ? target.value : "");
 });
 addEventListener("htmx:after:swap", look);
+addEventListener("htmx:after:swap", () => {
+  const found = document.querySelector("#found");
+  const count = document.querySelector(".chips [aria-current] span")?.textContent;
+  const line = count && found.dataset.found.replace("{count}", count);
+  if (line && found.textContent !== line) found.textContent = line;
+});
 look();
 
 // A toast stays until it is read; while somebody is on it, longer.
@@ -300,22 +340,26 @@ document.cookie = `zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; pat
 
 // ---- What only some browsers can: share, and keep the screen awake while a ticket is shown.
 
-for (const button of all(".share")) {
-  if (!navigator.share) continue;
-  button.hidden = false;
-  button.addEventListener("click", async () => {
-    const what = { title: button.dataset.title, text: button.dataset.title };
-    try {
-      if (button.dataset.file) {
-        const picture = await (await fetch(button.dataset.file)).blob();
-        what.files = [new File([picture], "ticket.png", { type: picture.type })];
-      } else what.url = location.href;
-      await navigator.share(what);
-    } catch (error) {
-      if (error.name !== "AbortError") button.hidden = true;
-    }
-  });
+function shareable() {
+  if (navigator.share) all(".share").forEach((button) => (button.hidden = false));
 }
+addEventListener("htmx:after:swap", shareable);
+addEventListener("htmx:after:history:restore", shareable);
+shareable();
+addEventListener("click", async ({ target }) => {
+  const button = target.closest?.(".share");
+  if (!button) return;
+  const what = { title: button.dataset.title, text: button.dataset.title };
+  try {
+    if (button.dataset.file) {
+      const picture = await (await fetch(button.dataset.file)).blob();
+      what.files = [new File([picture], "ticket.png", { type: picture.type })];
+    } else what.url = location.href;
+    await navigator.share(what);
+  } catch (error) {
+    if (error.name !== "AbortError") button.hidden = true;
+  }
+});
 
 async function stayAwake() {
   if (document.querySelector(".paper .qr") && document.visibilityState === "visible")
@@ -426,17 +470,18 @@ async function ring() {
   tone.onended = () => audio.close();
 }
 
-const order = () => document.querySelector("#order")?.dataset.status;
+const order = () => document.querySelector(".order")?.dataset.status;
 let known = order();
 function news() {
   const status = order();
   if (!status || status === known) return;
   known = status;
-  const line = document.querySelector("#order .state");
+  const line = document.querySelector(".order .state");
   document.querySelector("#news").textContent = line?.textContent ?? "";
-  if (status !== "COMPLETED") return;
-  document.title = document.querySelector("#live").dataset.title;
-  if (signal?.checked) ring().catch(() => {}); // a browser may forbid sound before the first tap
+  if (status === "PENDING" || status === "PROCESSING") return;
+  const done = status === "COMPLETED";
+  document.title = (done ? "✓ " : "▲ ") + document.querySelector("#live").dataset.title;
+  if (done && signal?.checked) ring().catch(() => {}); // a browser may forbid sound before the first tap
   signal?.closest("label").remove();
 }
 addEventListener("htmx:after:swap", news);
@@ -444,3 +489,4 @@ addEventListener("htmx:ws:after:message:incoming", news);
 
 chosen();
 rove();
+poll();

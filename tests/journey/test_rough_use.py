@@ -1,0 +1,194 @@
+"""What goes wrong around a purchase: errors, Back, two orders at once, a slow line, no script."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser import PHONE, chromium, phone
+from tests.journey.buyers import event_with, fill_card, large_hall, sign_in, tick
+from tests.journey.system import System
+
+TICKET_MS_MAX = 20_000
+BAR_PX_MAX = 160
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+def signed_in(system: System, browser: Browser, following: str) -> Page:
+    page = phone(browser, system.address)
+    page.goto(f"/login?next={following}")
+    sign_in(page, "ana")
+    page.wait_for_url(f"**{following}")
+    return page
+
+
+def hold(page: Page, system: System, event: int, count: int = 1) -> list[int]:
+    seats = system.free_seats(event, count)
+    page.goto(f"/events/{event}")
+    tick(page, seats)
+    page.get_by_role("button", name="Reservar").click()
+    page.wait_for_url("**/checkout")
+    return seats
+
+
+def test_each_order_stays_on_its_own_page(system: System, browser: Browser) -> None:
+    """Two orders of one buyer, drawn at the same moment and pushed to both tabs."""
+    first_event = event_with(system, 3)
+    second_event = int(system.rows(
+        "SELECT event_id FROM catalog.seats JOIN catalog.events ON events.id = event_id"
+        " WHERE events.status = 'PUBLISHED' AND events.starts_at > now() AND event_id <> %s"
+        " GROUP BY event_id HAVING count(*) <= 600 AND min(price) > 0"
+        " AND count(*) FILTER (WHERE seats.status = 'AVAILABLE') > 5 LIMIT 1", first_event)[0][0])  # fmt: skip
+    first = signed_in(system, browser, "/orders")
+    second = first.context.new_page()
+    dispatcher = system.processes("pipeline.dispatcher")[0]
+    dispatcher.suspend()
+    try:
+        for page, event in ((first, first_event), (second, second_event)):
+            hold(page, system, event)
+            fill_card(page)
+            page.get_by_role("button", name="Pagar").click()
+            page.locator(".order").wait_for()
+        first.wait_for_timeout(500)
+    finally:
+        dispatcher.resume()
+    for page, event in ((first, first_event), (second, second_event)):
+        expect(page.locator(".ticket img")).to_have_count(1, timeout=TICKET_MS_MAX)
+        page.wait_for_timeout(1_000)
+        assert page.locator(".order").get_attribute("id") == f"order-{page.url[-36:]}"
+        expect(page.locator(".summary a")).to_have_attribute("href", f"/events/{event}")
+    first.context.close()
+
+
+def test_an_answer_that_is_an_error_changes_nothing(system: System, browser: Browser) -> None:
+    """Of the front, of web, of an ended session: the map stays, the address too, and it is said."""
+    event = large_hall(system)
+    page = phone(browser, system.address)
+    page.goto(f"/events/{event}")
+    page.route(
+        re.compile("section="),
+        lambda route: route.fulfill(status=503, body="<html><header>away</header></html>"),
+    )
+    page.locator(".sections a").first.click()
+    expect(page.locator(".toast")).to_contain_text("Nada cambió")
+    expect(page.locator(".sections")).to_be_visible()
+    expect(page.locator(".flood")).to_be_visible()
+    assert page.url.endswith(f"/events/{event}")
+    page.unroute_all()
+    page.route(re.compile("section="), lambda route: route.abort())
+    page.locator(".sections a").first.click()
+    expect(page.locator(".sections")).to_be_visible()
+    page.unroute_all()
+    page.locator(".sections a").first.click()
+    page.locator(".hall.one").wait_for()
+    assert "section=" in page.url
+    expect(page.locator(".hall.one h2")).to_be_focused()
+    page.context.close()
+
+
+def test_an_order_survives_errors_of_its_polling(system: System, browser: Browser) -> None:
+    event = event_with(system, 1)
+    page = signed_in(system, browser, "/orders")
+    page.route_web_socket(re.compile("/ws"), lambda socket: socket.close())
+    hold(page, system, event)
+    fill_card(page)
+    dispatcher = system.processes("pipeline.dispatcher")[0]
+    dispatcher.suspend()
+    page.get_by_role("button", name="Pagar").click()
+    page.locator(".order").wait_for()
+    order = re.compile(r"/orders/[0-9a-f-]{36}$")
+    page.route(order, lambda route: route.fulfill(status=503, body="<html>away</html>"))
+    with page.expect_response(order, timeout=15_000):
+        pass
+    page.wait_for_timeout(300)
+    expect(page.locator("header.top")).to_have_count(1)
+    page.unroute_all()
+    dispatcher.resume()
+    expect(page.locator(".ticket img")).to_have_count(1, timeout=TICKET_MS_MAX)
+    page.context.close()
+
+
+def test_on_a_slow_line_nobody_is_told_that_their_own_seats_are_gone(
+    system: System, browser: Browser
+) -> None:
+    event = event_with(system, 2)
+    page = phone(browser, system.address)
+    page.goto(f"/events/{event}")
+    tick(page, system.free_seats(event, 2))
+    page.context.new_cdp_session(page).send(
+        "Network.emulateNetworkConditions",
+        {"offline": False, "latency": 1_500, "downloadThroughput": 50_000,
+         "uploadThroughput": 50_000},
+    )  # fmt: skip
+    said: list[str] = []
+    page.expose_function("heard", lambda text: said.append(text))  # noqa: PLW0108  not a builtin
+    page.evaluate("""() => {
+        const line = document.querySelector('#said');
+        new MutationObserver(() => heard(line.textContent)).observe(line, {childList: true});
+    }""")
+    page.get_by_role("button", name="Reservar").click()
+    page.wait_for_url("**/checkout")
+    assert [one for one in said if one] == []
+    page.context.close()
+
+
+def test_back_from_the_checkout_shows_what_is_held_now(system: System, browser: Browser) -> None:
+    event = event_with(system, 2)
+    page = signed_in(system, browser, "/orders")
+    seats = hold(page, system, event, 2)
+    page.go_back()
+    expect(page.locator(".hold")).to_be_visible()
+    for seat in seats:
+        expect(page.locator(f'.row input[value="{seat}"]')).to_have_attribute("data-mine", "")
+    expect(page.locator("#said")).to_be_empty()
+    page.get_by_role("link", name="Pagar").click()
+    page.get_by_role("button", name="Soltar").click()
+    page.context.close()
+
+
+def test_without_a_script_the_bar_leaves_the_page_to_be_read(
+    system: System, browser: Browser
+) -> None:
+    event = event_with(system, 1)
+    for width in (360, 1280):
+        context = browser.new_context(
+            java_script_enabled=False,
+            base_url=system.address,
+            locale="es-PE",
+            viewport={"width": width, "height": PHONE["height"]},
+        )
+        page = context.new_page()
+        hold(page, system, event)
+        for address in (f"/events/{event}/checkout", f"/events/{event}"):
+            page.goto(address)
+            box = page.locator(".hold").bounding_box()
+            assert box
+            assert box["height"] <= BAR_PX_MAX, f"{address} at {width}"
+        page.goto(f"/events/{event}/checkout")
+        page.get_by_role("button", name="Soltar").click()
+        context.close()
+
+
+def test_a_browser_that_knows_no_light_dark_shows_the_day(system: System, browser: Browser) -> None:
+    event = event_with(system, 1)
+    page = phone(browser, system.address)
+
+    def older(route: object) -> None:
+        answer = route.fetch()  # type: ignore[attr-defined]
+        route.fulfill(response=answer, body=answer.text().replace("light-dark(", "day-night("))  # type: ignore[attr-defined]
+
+    page.route(re.compile(r"style\.css"), older)
+    page.emulate_media(color_scheme="dark")
+    page.goto(f"/events/{event}")
+    colour = "(seat, name) => getComputedStyle(seat)[name]"
+    seat = page.locator(".row input:enabled").first
+    assert seat.evaluate("seat => getComputedStyle(seat).borderTopWidth") == "2px"
+    assert page.locator("body").evaluate(colour, "backgroundColor") == "rgb(246, 246, 242)"
+    assert page.locator("body").evaluate(colour, "color") == "rgb(22, 19, 15)"
+    page.context.close()
