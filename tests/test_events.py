@@ -212,6 +212,22 @@ def test_the_next_page_is_a_real_link_and_also_a_fragment(client: FlaskClient) -
     assert client.get("/events?shown=-1").text.count('<li class="bill') == 20
 
 
+def test_what_is_left_of_a_list_comes_as_its_lines_alone(client: FlaskClient) -> None:
+    events = [hall(title=f"Función {number}") for number in range(3)]
+    page = client.get("/events").text
+    change(events[0].seats[:-2], status="BLOCKED")
+    forget()
+    lines = client.get("/events/left", headers={"HX-Request": "true"}).text
+    assert lines.count('hx-swap-oob="true"') == 3
+    assert "<html" not in lines
+    for event in events:
+        assert f'<p class="sale" id="sale-{event.id}">' in page
+        assert f'<p class="sale" id="sale-{event.id}" hx-swap-oob="true">' in lines
+    assert "Quedan 2" not in page
+    assert "Quedan 2" in lines
+    assert client.get("/events/left?cursor=x").status_code == 422
+
+
 def test_an_event_is_told_with_exactly_the_members_of_the_contract(client: FlaskClient) -> None:
     event = hall(starts_at=datetime(2099, 3, 15, 1, 30, tzinfo=UTC))
 

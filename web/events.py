@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, make_response, render_template, request
 from markupsafe import Markup
 
 from web.accounts import caller
@@ -34,6 +34,7 @@ PICTURE_S = 86_400
 PICTURES_KEPT_MAX = 64
 
 _lists: Recent[Markup] = Recent(LIST_S, LISTS_KEPT_MAX)
+_left: Recent[Markup] = Recent(LIST_S, LISTS_KEPT_MAX)
 _counts: Recent[dict[str, int]] = Recent(LIST_S, LISTS_KEPT_MAX)
 _pictures: Recent[bytes] = Recent(PICTURE_S, PICTURES_KEPT_MAX)
 _seats: Recent[list[Any]] = Recent(0, SEATS_KEPT_MAX)
@@ -58,6 +59,19 @@ def index() -> Response:
         # The address of a list that has grown: whoever comes back to it finds it as long as before.
         response.headers["HX-Replace-Url"] = search.address(shown=search.shown_with_these)
     return _revalidated(response, stale=rows.stale)
+
+
+@pages.get("/events/left")
+def left() -> Response:
+    """What is left of the events of a list, to be set into the page that shows it."""
+    search = Search.parse(request.args)
+    lines = _left.get(
+        (search, language()),
+        lambda: Markup(  # noqa: S704  our own template
+            render_template("events/_left.html", events=read_page(search).events, again=True)
+        ),
+    )
+    return _revalidated(make_response(lines.value), stale=lines.stale)
 
 
 def _render_rows(search: Search, page: Page) -> Markup:

@@ -1,4 +1,4 @@
-"""Every page that a visit can end on, made for real one after the other: a name and a browser's page each."""
+"""The pages that visits end on most, made for real one after the other: a name and a browser's page each."""
 
 import re
 from collections.abc import Iterator

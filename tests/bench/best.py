@@ -1,8 +1,8 @@
 """The best seats together in a hall of 50,000: how long visitors wait, one by one and a hundred at once.
 
 A visitor is somebody new: without a cookie the form is sent twice, and both times count. Nobody
-gives anything back, so that who comes within the quarter of a second that a look at the hall is
-kept (web/seats.py) finds the best seats gone and tries others.
+gives anything back, so that of many who look at the hall in one moment all but one find the best
+seats gone and try others.
 """
 
 import os

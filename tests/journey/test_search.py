@@ -5,9 +5,11 @@ from time import sleep
 from typing import Any
 
 import pytest
+import requests
 from playwright.sync_api import Browser, expect
 
 from tests.browser import chromium, phone
+from tests.journey.buyers import event_with
 from tests.journey.system import System
 
 
@@ -36,6 +38,32 @@ def test_a_late_answer_never_overwrites_a_later_one(system: System, browser: Bro
     expect(page.locator(".bill")).to_have_count(1)
     assert page.url.endswith("q=bernarda")
     expect(page.locator(".bill")).to_contain_text(re.compile("bernarda", re.IGNORECASE))
+
+
+def test_the_list_follows_what_is_left(system: System, browser: Browser) -> None:
+    event = event_with(system, 4)
+    page = phone(browser, system.address)
+    page.clock.install()
+    page.goto("/events")
+    for _ in range(2):
+        if not page.locator(f"#sale-{event}").count():
+            page.locator(".more").scroll_into_view_if_needed()
+            page.wait_for_timeout(1_000)
+    line = page.locator(f"#sale-{event}")
+    before = line.inner_text()
+    seats = system.free_seats(event, 4)
+    taken = requests.post(
+        f"{system.address}/api/events/{event}/lock-seat",
+        json={"seat_ids": seats},
+        headers={"Authorization": f"Bearer {system.ana}"},
+        timeout=10,
+    )
+    assert taken.status_code == 200
+    page.wait_for_timeout(1_100)
+    page.clock.fast_forward(16_000)
+    expect(line).not_to_have_text(before, use_inner_text=True)
+    assert page.locator(".bill").count() >= 20
+    page.context.close()
 
 
 def test_back_finds_the_list_where_it_was_left(system: System, browser: Browser) -> None:

@@ -224,6 +224,14 @@ addEventListener("htmx:after:swap", () => {
   rove();
 });
 
+// ---- The list: what is left of its events, asked for now and then while somebody looks.
+
+const LEFT_MS = 15000;
+setInterval(() => {
+  if (document.hidden || !document.querySelector(".bills .sale")) return;
+  htmx.ajax("GET", `/events/left${location.search}`, { source: ".left", target: ".left", swap: "none" });
+}, LEFT_MS);
+
 // ---- Choosing seats: what is ticked and what it costs; arrows move between seats, one tab stop a section.
 
 function say(seat, why = "gone") {
@@ -368,7 +376,7 @@ async function stayAwake() {
 addEventListener("visibilitychange", stayAwake);
 stayAwake();
 
-// The code alone on a white screen; a tap, Escape or Back ends it. Swiping a ticket turns to the order's next one.
+// The code alone on a white screen; a tap or Escape ends it. Swiping a ticket turns to the order's next one.
 const whole_code = document.querySelector("a.whole");
 whole_code?.addEventListener("click", (event) => {
   event.preventDefault();
