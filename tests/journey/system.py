@@ -156,6 +156,28 @@ class System:
             process.terminate()
             process.wait(STOP_S_MAX)
 
+    def ask(self, event_id: int, what: str, seats: list[int]) -> int:
+        """`lock-seat` or `unlock-seat` as Ana; gives the status."""
+        return requests.post(
+            f"{self.address}/api/events/{event_id}/{what}",
+            json={"seat_ids": seats},
+            headers={"Authorization": f"Bearer {self.ana}"},
+            timeout=10,
+        ).status_code
+
+    @contextmanager
+    def suspended(self, module: str) -> Iterator[None]:
+        """Every process of a module stands still; whatever happens, they go on afterwards."""
+        standing = self.processes(module)
+        assert standing, f"no process of {module}"
+        for process in standing:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in standing:
+                process.resume()
+
     def kill(self, module: str) -> None:
         """Kill -9 every process of a module."""
         victims = self.processes(module)

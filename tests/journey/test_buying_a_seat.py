@@ -75,13 +75,11 @@ def test_the_ticket_comes_by_push_alone(system: System, browser: Browser) -> Non
     page = buying(system, browser, event)
     page.route(re.compile(r"/orders/[0-9a-f-]{36}$"), only_pages)
     # Not the worker: a slow machine has started a second one, and then the ticket is on the first page.
-    dispatcher = system.processes("pipeline.dispatcher")[0]
-    dispatcher.suspend()
-    with page.expect_websocket() as opened:
-        pay(page)
-    assert opened.value.url.endswith("/ws")
-    page.wait_for_timeout(1_000)
-    dispatcher.resume()
+    with system.suspended("pipeline.dispatcher"):
+        with page.expect_websocket() as opened:
+            pay(page)
+        assert opened.value.url.endswith("/ws")
+        page.wait_for_timeout(1_000)
     expect(page.locator(".ticket img")).to_have_count(1, timeout=15_000)
 
 

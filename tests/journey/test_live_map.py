@@ -6,7 +6,6 @@ from time import monotonic
 from typing import Any
 
 import pytest
-import requests
 from playwright.sync_api import Browser, Page, expect
 from websocket import create_connection
 
@@ -40,20 +39,11 @@ def section_seats(system: System, event: int, count: int) -> tuple[int, list[int
 
 def lock(system: System, event: int, seats: list[int]) -> None:
     """Somebody else takes them."""
-    assert _post(system, event, "lock-seat", seats) == 200
+    assert system.ask(event, "lock-seat", seats) == 200
 
 
 def unlock(system: System, event: int, seats: list[int]) -> None:
-    assert _post(system, event, "unlock-seat", seats) == 200
-
-
-def _post(system: System, event: int, what: str, seats: list[int]) -> int:
-    return requests.post(
-        f"{system.address}/api/events/{event}/{what}",
-        json={"seat_ids": seats},
-        headers={"Authorization": f"Bearer {system.ana}"},
-        timeout=10,
-    ).status_code
+    assert system.ask(event, "unlock-seat", seats) == 200
 
 
 def seat(page: Page, seat_id: int) -> Any:

@@ -47,17 +47,13 @@ def test_each_order_stays_on_its_own_page(system: System, browser: Browser) -> N
         " AND count(*) FILTER (WHERE seats.status = 'AVAILABLE') > 5 LIMIT 1", first_event)[0][0])  # fmt: skip
     first = signed_in(system, browser, "/orders")
     second = first.context.new_page()
-    dispatcher = system.processes("pipeline.dispatcher")[0]
-    dispatcher.suspend()
-    try:
+    with system.suspended("pipeline.dispatcher"):
         for page, event in ((first, first_event), (second, second_event)):
             hold(page, system, event)
             fill_card(page)
             page.get_by_role("button", name="Pagar").click()
             page.locator(".order").wait_for()
         first.wait_for_timeout(500)
-    finally:
-        dispatcher.resume()
     for page, event in ((first, first_event), (second, second_event)):
         expect(page.locator(".ticket img")).to_have_count(1, timeout=TICKET_MS_MAX)
         page.wait_for_timeout(1_000)
@@ -98,18 +94,16 @@ def test_an_order_survives_errors_of_its_polling(system: System, browser: Browse
     page.route_web_socket(re.compile("/ws"), lambda socket: socket.close())
     hold(page, system, event)
     fill_card(page)
-    dispatcher = system.processes("pipeline.dispatcher")[0]
-    dispatcher.suspend()
-    page.get_by_role("button", name="Pagar").click()
-    page.locator(".order").wait_for()
-    order = re.compile(r"/orders/[0-9a-f-]{36}$")
-    page.route(order, lambda route: route.fulfill(status=503, body="<html>away</html>"))
-    with page.expect_response(order, timeout=15_000):
-        pass
-    page.wait_for_timeout(300)
-    expect(page.locator("header.top")).to_have_count(1)
-    page.unroute_all()
-    dispatcher.resume()
+    with system.suspended("pipeline.dispatcher"):
+        page.get_by_role("button", name="Pagar").click()
+        page.locator(".order").wait_for()
+        order = re.compile(r"/orders/[0-9a-f-]{36}$")
+        page.route(order, lambda route: route.fulfill(status=503, body="<html>away</html>"))
+        with page.expect_response(order, timeout=15_000):
+            pass
+        page.wait_for_timeout(300)
+        expect(page.locator("header.top")).to_have_count(1)
+        page.unroute_all()
     expect(page.locator(".ticket img")).to_have_count(1, timeout=TICKET_MS_MAX)
     page.context.close()
 

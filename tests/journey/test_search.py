@@ -5,7 +5,6 @@ from time import sleep
 from typing import Any
 
 import pytest
-import requests
 from playwright.sync_api import Browser, expect
 
 from tests.browser import chromium, phone
@@ -52,16 +51,11 @@ def test_the_list_follows_what_is_left(system: System, browser: Browser) -> None
     line = page.locator(f"#sale-{event}")
     before = line.inner_text()
     seats = system.free_seats(event, 4)
-    taken = requests.post(
-        f"{system.address}/api/events/{event}/lock-seat",
-        json={"seat_ids": seats},
-        headers={"Authorization": f"Bearer {system.ana}"},
-        timeout=10,
-    )
-    assert taken.status_code == 200
+    assert system.ask(event, "lock-seat", seats) == 200
     page.wait_for_timeout(1_100)
     page.clock.fast_forward(16_000)
     expect(line).not_to_have_text(before, use_inner_text=True)
+    assert system.ask(event, "unlock-seat", seats) == 200
     assert page.locator(".bill").count() >= 20
     page.context.close()
 

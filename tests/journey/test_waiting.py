@@ -46,16 +46,14 @@ def test_no_error_is_shown_before_one_is_known(system: System, browser: Browser)
     page.add_init_script(WATCH)
     page.evaluate(WATCH)
     page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", SLOW_3G)
-    dispatcher = system.processes("pipeline.dispatcher")[0]
-    dispatcher.suspend()
-    page.get_by_role("button", name="Pagar").click()
-    page.locator(".order").wait_for()
-    page.wait_for_timeout(WORKER_AWAY_MS)
-    expect(page.get_by_role("heading", level=1)).to_have_accessible_name(
-        "Estamos dibujando tu entrada"
-    )
-    assert page.title().startswith("Dibujando")
-    dispatcher.resume()
+    with system.suspended("pipeline.dispatcher"):
+        page.get_by_role("button", name="Pagar").click()
+        page.locator(".order").wait_for()
+        page.wait_for_timeout(WORKER_AWAY_MS)
+        expect(page.get_by_role("heading", level=1)).to_have_accessible_name(
+            "Estamos dibujando tu entrada"
+        )
+        assert page.title().startswith("Dibujando")
     expect(page.locator(".ticket img")).to_have_count(1, timeout=20_000)
     expect(page.locator("#news")).to_contain_text("Tu entrada está aquí")
     assert page.title().startswith("✓")
