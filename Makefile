@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 N ?= 10
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench audit stubs translations token tokens
+.PHONY: help setup run test pytest lint bench audit stubs translations token tokens
 .SILENT:
 
 help: ## this list
@@ -29,7 +29,9 @@ run: .venv/installed ## prepare and start everything on PORT (8000)
 
 test: .venv/installed-dev ## every test, with real servers and a real browser
 	$(BIN)/python -m tests.browser
-	$(MAKE) lint
+	$(MAKE) -j 2 lint pytest
+
+pytest: .venv/installed-dev
 	$(BIN)/python -m pytest -q
 
 lint: .venv/installed-dev ## ruff and mypy

@@ -195,7 +195,6 @@ def test_the_next_page_is_a_real_link_and_also_a_fragment(client: FlaskClient) -
     found = re.search(r'href="(/events\?cursor=[^"]+)">Más eventos', page)
     assert found
     link = ["", html.unescape(found[1])]
-
     rest = client.get(link[1]).text
     assert (rest.count('<li class="bill'), "Más eventos" in rest, "<html" in rest) == (
         3,

@@ -31,4 +31,4 @@ def test_what_freed_nothing_says_nothing(client: FlaskClient) -> None:
 
 def test_a_forged_word_is_not_said(client: FlaskClient) -> None:
     client.set_cookie("said", "<script>alert(1)</script>")
-    assert "toast" not in client.get("/events").text
+    assert 'class="toast"' not in client.get("/events").text

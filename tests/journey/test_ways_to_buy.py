@@ -162,6 +162,8 @@ def test_back_forward_and_a_second_payment_end_at_the_one_order(
     # It is asked for anew: nothing is held any more, so nothing can be paid.
     expect(page.get_by_role("heading", name="No tienes asientos aquí")).to_be_visible()
     page.go_back()
+    # A map that Back brings is fetched anew.
+    page.wait_for_function("performance.getEntriesByType('navigation')[0].type === 'reload'")
     page.go_forward()
     page.go_forward()
     expect(page).to_have_url(order)
