@@ -45,7 +45,7 @@ tick();
 
 // ---- Live seats: texts by socket, or asked for every few seconds where there is none (web/updates/deltas.py).
 
-const live = { socket: null, lost: true, asking: false, timer: 0, due: 0, again: 0, keeping: false };
+const live = { socket: null, lost: true, asking: false, timer: 0, due: 0, again: 0, keeping: false, opening: null };
 const POLL_MS = 5000;
 const AGAIN_MS = 4000;
 
@@ -190,7 +190,9 @@ addEventListener("click", (event) => {
 addEventListener("htmx:before:request", ({ detail }) => {
   const request = detail.ctx.request;
   if (detail.ctx.target?.id !== "map") return;
-  document.body.classList.toggle("inside", request.action.includes("section="));
+  live.opening = request.action.includes("section=");
+  // After the next frame: the tap is answered first.
+  requestAnimationFrame(() => setTimeout(() => live.opening !== null && document.body.classList.toggle("inside", live.opening)));
 });
 // The focus goes where the page went; nobody is left at its beginning.
 addEventListener("htmx:after:swap", () => {
@@ -198,7 +200,10 @@ addEventListener("htmx:after:swap", () => {
   const next = document.querySelector(".hall.one h2, .sections a, #pays > .button");
   next?.focus({ preventScroll: true });
 });
-const inside = () => document.querySelector("#map") && document.body.classList.toggle("inside", Boolean(document.querySelector(".hall.one")));
+function inside() {
+  live.opening = null;
+  if (document.querySelector("#map")) document.body.classList.toggle("inside", Boolean(document.querySelector(".hall.one")));
+}
 // An answer that is an error changes nothing, the address included; whoever asked for it by hand is told.
 function failed({ detail }) {
   inside();
