@@ -101,11 +101,17 @@ def _finish(order_uuids: list[UUID]) -> None:
             connection,
             "orders.finish",
             order_uuids=order_uuids,
-            ticket_uuids=[one.ticket_uuid for one in drawn],
-            codes=[one.code for one in drawn],
-            pictures=[one.picture for one in drawn],
+            **_columns(drawn),
         )
     announce(OrderChanged(str(order.order_uuid), order.buyer, order.status) for order in done)
+
+
+def _columns(drawn: list[Drawn]) -> dict[str, object]:
+    return {
+        "ticket_uuids": [one.ticket_uuid for one in drawn],
+        "codes": [one.code for one in drawn],
+        "pictures": [one.picture for one in drawn],
+    }
 
 
 def keep(drawn: list[Drawn]) -> None:
@@ -114,9 +120,7 @@ def keep(drawn: list[Drawn]) -> None:
         orders = write(
             connection,
             "orders.keep_drawn",
-            ticket_uuids=[one.ticket_uuid for one in drawn],
-            codes=[one.code for one in drawn],
-            pictures=[one.picture for one in drawn],
+            **_columns(drawn),
         )
     announce(OrderChanged(str(order.order_uuid), order.buyer, order.status) for order in orders)
 

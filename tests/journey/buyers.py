@@ -2,8 +2,9 @@
 
 import re
 
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
+from tests.browser import phone
 from tests.journey.system import System
 
 CARD = {
@@ -35,6 +36,15 @@ def sign_in(page: Page, name: str) -> None:
     page.locator("#email").fill(f"{name}@example.com")
     page.locator("#password").fill("demo")
     page.get_by_role("button", name="Entrar").click()
+
+
+def signed_in(system: System, browser: Browser, name: str, following: str) -> Page:
+    """A new visitor who has signed in and stands on that page."""
+    page = phone(browser, system.address)
+    page.goto(f"/login?next={following}")
+    sign_in(page, name)
+    page.wait_for_url(f"**{following}")
+    return page
 
 
 def fill_card(page: Page, number: str = CARD["#card"]) -> None:

@@ -18,7 +18,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import chromium, phone
-from tests.journey.buyers import event_with, pay, sign_in, tick
+from tests.journey.buyers import event_with, pay, sign_in, signed_in, tick
 from tests.journey.system import System, wait_for
 
 
@@ -105,10 +105,7 @@ def test_the_ticket_comes_by_polling_when_there_is_no_socket(
 
 def buying(system: System, browser: Browser, event: int) -> Page:
     """Ana, signed in, with one seat on the checkout."""
-    page = phone(browser, system.address)
-    page.goto(f"/login?next=/events/{event}")
-    sign_in(page, "ana")
-    page.wait_for_url(f"**/events/{event}")
+    page = signed_in(system, browser, "ana", f"/events/{event}")
     tick(page, system.free_seats(event, 1))
     page.get_by_role("button", name="Reservar").click()
     page.wait_for_url("**/checkout")

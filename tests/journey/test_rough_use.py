@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import PHONE, chromium, phone
-from tests.journey.buyers import event_with, fill_card, large_hall, sign_in, tick
+from tests.journey.buyers import event_with, fill_card, large_hall, signed_in, tick
 from tests.journey.system import System
 
 TICKET_MS_MAX = 20_000
@@ -18,14 +18,6 @@ BAR_PX_MAX = 160
 def browser() -> Iterator[Browser]:
     with chromium() as started:
         yield started
-
-
-def signed_in(system: System, browser: Browser, following: str) -> Page:
-    page = phone(browser, system.address)
-    page.goto(f"/login?next={following}")
-    sign_in(page, "ana")
-    page.wait_for_url(f"**{following}")
-    return page
 
 
 def hold(page: Page, system: System, event: int, count: int = 1) -> list[int]:
@@ -45,7 +37,7 @@ def test_each_order_stays_on_its_own_page(system: System, browser: Browser) -> N
         " WHERE events.status = 'PUBLISHED' AND events.starts_at > now() AND event_id <> %s"
         " GROUP BY event_id HAVING count(*) <= 600 AND min(price) > 0"
         " AND count(*) FILTER (WHERE seats.status = 'AVAILABLE') > 5 LIMIT 1", first_event)[0][0])  # fmt: skip
-    first = signed_in(system, browser, "/orders")
+    first = signed_in(system, browser, "ana", "/orders")
     second = first.context.new_page()
     with system.suspended("pipeline.dispatcher"):
         for page, event in ((first, first_event), (second, second_event)):
@@ -90,7 +82,7 @@ def test_an_answer_that_is_an_error_changes_nothing(system: System, browser: Bro
 
 def test_an_order_survives_errors_of_its_polling(system: System, browser: Browser) -> None:
     event = event_with(system, 1)
-    page = signed_in(system, browser, "/orders")
+    page = signed_in(system, browser, "ana", "/orders")
     page.route_web_socket(re.compile("/ws"), lambda socket: socket.close())
     hold(page, system, event)
     fill_card(page)
@@ -134,7 +126,7 @@ def test_on_a_slow_line_nobody_is_told_that_their_own_seats_are_gone(
 
 def test_back_from_the_checkout_shows_what_is_held_now(system: System, browser: Browser) -> None:
     event = event_with(system, 2)
-    page = signed_in(system, browser, "/orders")
+    page = signed_in(system, browser, "ana", "/orders")
     seats = hold(page, system, event, 2)
     page.go_back()
     expect(page.locator(".hold")).to_be_visible()

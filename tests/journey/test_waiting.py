@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser import chromium, phone
-from tests.journey.buyers import event_with, fill_card, sign_in, tick
+from tests.browser import chromium
+from tests.journey.buyers import event_with, fill_card, signed_in, tick
 from tests.journey.system import System
 
 SLOW_3G = {
@@ -33,10 +33,7 @@ def browser() -> Iterator[Browser]:
 def test_no_error_is_shown_before_one_is_known(system: System, browser: Browser) -> None:
     """H09: every text between the tap on Pay and the ticket, on slow 3G with the worker away."""
     event = event_with(system, 1)
-    page = phone(browser, system.address)
-    page.goto(f"/login?next=/events/{event}")
-    sign_in(page, "ana")
-    page.wait_for_url(f"**/events/{event}")
+    page = signed_in(system, browser, "ana", f"/events/{event}")
     tick(page, system.free_seats(event, 1))
     page.get_by_role("button", name="Reservar").click()
     page.wait_for_url("**/checkout")

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import chromium, phone
-from tests.journey.buyers import CARD, event_with, fill_card, large_hall, pay, sign_in, tick
+from tests.journey.buyers import CARD, event_with, fill_card, large_hall, pay, signed_in, tick
 from tests.journey.system import System
 
 SMALL_PHONE = {"width": 360, "height": 740}
@@ -17,14 +17,6 @@ TICKET_MS_MAX = 20_000
 def browser() -> Iterator[Browser]:
     with chromium() as started:
         yield started
-
-
-def signed_in(system: System, browser: Browser, name: str, following: str) -> Page:
-    page = phone(browser, system.address)
-    page.goto(f"/login?next={following}")
-    sign_in(page, name)
-    page.wait_for_url(f"**{following}")
-    return page
 
 
 def tickets_of(system: System, event: int) -> int:
