@@ -1,6 +1,10 @@
 // Small comforts of the pages; everything works without this file.
 
-const whole = new Intl.NumberFormat("en-US"); // 4,306: in Peru's Spanish and in English alike
+// 4,306 or 1,250.00: in Peru's Spanish and in English alike. A slow phone takes 120 ms to make a formatter of Intl's.
+function grouped(number, places = 0) {
+  const [units, cents] = number.toFixed(places).split(".");
+  return units.replace(/\B(?=(\d{3})+$)/g, ",") + (cents ? `.${cents}` : "");
+}
 const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
 // What a visitor chose for this device; some browsers keep nothing and say so by an error.
@@ -99,14 +103,14 @@ function apply(text) {
     const [number, free] = pair.split("=");
     for (const of of all(`[data-s="${number}"]`, place)) {
       const count = of.querySelector(".free b, b.free");
-      if (count) count.textContent = whole.format(free);
+      if (count) count.textContent = grouped(Number(free));
       of.querySelector("meter")?.setAttribute("value", free);
     }
   }
   place.dataset.v = version;
   const everywhere = document.querySelector(".all-free");
   if (everywhere)
-    everywhere.textContent = whole.format(
+    everywhere.textContent = grouped(
       all(".free b", place).reduce((total, count) => total + Number(count.textContent.replaceAll(",", "")), 0),
     );
   chosen();
@@ -226,7 +230,6 @@ addEventListener("htmx:after:swap", () => {
   if (place.dataset.v !== "0" || !live.told) subscribe();
   live.told = place.dataset.v === "0";
   chosen();
-  rove();
 });
 
 // ---- The list: what is left of its events, asked for now and then while somebody looks.
@@ -237,7 +240,7 @@ setInterval(() => {
   htmx.ajax("GET", `/events/left${location.search}`, { source: ".left", target: ".left", swap: "none" });
 }, LEFT_MS);
 
-// ---- Choosing seats: what is ticked and what it costs; arrows move between seats, one tab stop a section.
+// ---- Choosing seats: what is ticked and what it costs; arrows move between seats.
 
 function say(seat, why = "gone") {
   const line = document.querySelector("#said");
@@ -263,27 +266,30 @@ function chosen() {
     : words.dataset.none;
   const money = bar.querySelector(".sum");
   money.textContent = ticked.length && sum
-    ? money.dataset.zero.replace(/0(\.0+)?$/, (zero) => {
-        const places = Math.max(0, zero.length - 2);
-        return sum.toLocaleString("en-US", { minimumFractionDigits: places, maximumFractionDigits: places });
-      })
+    ? money.dataset.zero.replace(/0(\.0+)?$/, (zero) => grouped(sum, Math.max(0, zero.length - 2)))
     : "";
 }
 addEventListener("change", (event) => {
   if (event.target.matches?.(".row input")) chosen();
 });
 
+// One tab stop a section. Only when somebody tabs: a change to each of 400 seats makes a slow phone stand still.
 function rove() {
   for (const section of all(".sec")) {
     const seats = all(".row input", section);
-    const first = seats.find((seat) => !seat.disabled);
+    const free = seats.filter((seat) => !seat.disabled);
     // Where nothing can be taken, the keyboard scrolls the rows themselves.
     const rows = section.querySelector(".rows");
-    if (first) rows.removeAttribute("tabindex");
+    if (free.length) rows.removeAttribute("tabindex");
     else rows.tabIndex = 0;
-    for (const seat of seats) seat.tabIndex = seat === first ? 0 : -1;
+    const stop = free.find((seat) => seat.getAttribute("tabindex") === "0") ?? free[0];
+    for (const seat of seats) {
+      const index = seat === stop ? "0" : "-1";
+      if (seat.getAttribute("tabindex") !== index) seat.setAttribute("tabindex", index);
+    }
   }
 }
+addEventListener("keydown", ({ key }) => key === "Tab" && rove(), { capture: true });
 
 addEventListener("keydown", (event) => {
   const seat = event.target;
@@ -349,7 +355,11 @@ function fade(note) {
 all(".toast").forEach(fade);
 
 // Times are the venue's. The server says whose time it is to a reader in another zone, so it must know the reader's.
-document.cookie = `zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; path=/; max-age=31536000; samesite=lax`;
+// Once a day and after the page has come to rest: to look it up costs a slow phone a tenth of a second.
+if (!document.cookie.includes("zone="))
+  setTimeout(() => {
+    document.cookie = `zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; path=/; max-age=86400; samesite=lax`;
+  }, 3000);
 
 // ---- What only some browsers can: share, and keep the screen awake while a ticket is shown.
 
@@ -501,5 +511,4 @@ addEventListener("htmx:after:swap", news);
 addEventListener("htmx:ws:after:message:incoming", news);
 
 chosen();
-rove();
 poll();
