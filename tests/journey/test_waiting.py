@@ -17,6 +17,16 @@ SLOW_3G = {
     "uploadThroughput": 50_000,
 }
 WORKER_AWAY_MS = 4_000
+FELT = """
+window.felt = [];
+const note = (name, answer) => (what) => (felt.push([name, what]), answer);
+Object.defineProperty(navigator, "vibrate", { value: note("vibrates", true) });
+Object.defineProperty(navigator, "wakeLock", { value: { request: note("stays awake", Promise.resolve()) } });
+Object.defineProperty(navigator, "share", {
+  value: async ({ title, files }) => felt.push(["shares", title, files[0].type, files[0].size > 100]),
+});
+"""
+"""What a page asks of a phone that can all of it."""
 WATCH = """
 new MutationObserver(() => heard(document.body?.innerText ?? "")).observe(
   document, { subtree: true, childList: true, characterData: true });
@@ -40,6 +50,7 @@ def test_no_error_is_shown_before_one_is_known(system: System, browser: Browser)
     fill_card(page)
     texts: list[str] = []
     page.expose_function("heard", lambda text: texts.append(text))  # noqa: PLW0108  not a builtin
+    page.add_init_script(FELT)
     page.add_init_script(WATCH)
     page.evaluate(WATCH)
     page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", SLOW_3G)
@@ -51,9 +62,35 @@ def test_no_error_is_shown_before_one_is_known(system: System, browser: Browser)
             "Estamos dibujando tu entrada"
         )
         assert page.title().startswith("Dibujando")
+        expect(page.locator("#signal")).to_be_checked()
     expect(page.locator(".ticket img")).to_have_count(1, timeout=20_000)
     expect(page.locator("#news")).to_contain_text("Tu entrada está aquí")
     assert page.title().startswith("✓")
+    assert page.evaluate("felt") == [["vibrates", 200]]
     assert [found[0] for text in texts if (found := ERRORS.search(text))] == []
     assert any("pagando…" in text.lower() for text in texts)
+    page.context.close()
+
+
+def test_a_phone_is_asked_only_for_what_its_owner_wants(system: System, browser: Browser) -> None:
+    """Less motion: neither sound nor vibration. A ticket keeps the screen on, and is shared as a picture."""
+    event = event_with(system, 1)
+    page = signed_in(system, browser, "ana", "/orders")
+    page.emulate_media(reduced_motion="reduce")
+    page.add_init_script(FELT)
+    with system.suspended("pipeline.dispatcher"):
+        order = system.order(event, system.free_seats(event, 1)).json()["order_uuid"]
+        page.goto(f"/orders/{order}")
+        expect(page.locator("#signal")).not_to_be_checked()
+    page.locator(".ticket a").first.wait_for(timeout=20_000)
+    assert page.evaluate("felt") == []
+    page.locator(".ticket a").first.click()
+    page.locator(".qr").wait_for()
+    page.get_by_role("button", name="Enviar").click()
+    page.wait_for_function("felt.length > 1")
+    title = page.locator(".share").get_attribute("data-title")
+    assert page.evaluate("felt") == [
+        ["stays awake", "screen"],
+        ["shares", title, "image/png", True],
+    ]
     page.context.close()

@@ -182,12 +182,12 @@ addEventListener("htmx:ws:before:message:incoming", (event) => {
     apply(text);
   }
 });
-// A section of the picture is opened as the one in the list below is; so htmx has half as many links to look after.
+// A section is opened by one listener for picture and list: htmx would look at each link when the page comes.
 addEventListener("click", (event) => {
-  const section = event.target.closest?.(".halftone a");
-  if (!section || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  const section = event.target.closest?.(".plan a");
+  if (!section || !window.htmx || event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  document.querySelector(`.sections a[href="${section.getAttribute("href")}"]`)?.click();
+  htmx.ajax("GET", section.getAttribute("href").split("#")[0], { source: ".plan" });
 });
 
 // A phone shows either the bill or the seats of a section: at once with the tap, so that nothing jumps when they come.
