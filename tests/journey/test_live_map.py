@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from websocket import create_connection
 
 from tests.browser import chromium, phone
@@ -154,6 +154,20 @@ def test_a_server_that_knows_nothing_is_not_asked_again_and_again(
     page.wait_for_timeout(3_000)
     again = [url for url in fetched[1:] if url.endswith(f"/events/{event}?section=1")]
     assert len(again) == 1
+
+
+def test_a_page_whose_scripts_come_late_has_its_socket(system: System, browser: Browser) -> None:
+    """The extension a moment after htmx, which has looked at the page by then."""
+    page = phone(browser, system.address)
+
+    def late(route: Route) -> None:
+        sleep(0.5)
+        route.continue_()
+
+    page.route("**/hx-ws.min.js", late)
+    with page.expect_websocket():
+        page.goto(f"/events/{large_hall(system)}")
+    page.context.close()
 
 
 def test_a_version_that_nobody_knows_fetches_the_map_and_keeps_the_ticks(

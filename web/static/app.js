@@ -510,5 +510,11 @@ function news() {
 addEventListener("htmx:after:swap", news);
 addEventListener("htmx:ws:after:message:incoming", news);
 
+// Scripts come one by one. On a slow line htmx may have looked at the page before its socket extension was there.
+setTimeout(() => {
+  const socket = document.querySelector("[hx-ws\\:connect]");
+  if (socket && !socket._htmx?.ws) htmx.process(socket);
+});
+
 chosen();
 poll();
