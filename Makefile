@@ -2,9 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 N ?= 10
-BREAKS := tests/journey/test_running.py tests/journey/test_killed.py
+KILLS := tests/journey/test_killed.py
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-pages test-rest lint bench audit stubs translations token tokens
+.PHONY: help setup run test test-journeys test-rest lint bench audit stubs translations token tokens
 .SILENT:
 
 help: ## this list
@@ -30,15 +30,15 @@ run: .venv/installed ## prepare and start everything on PORT (8000)
 
 test: .venv/installed-dev ## every test, with real servers and a real browser
 	$(BIN)/python -m tests.browser
-	$(MAKE) -j 2 test-pages test-rest
+	$(MAKE) -j 2 test-journeys test-rest
 
 # Two halves of about the same length, side by side: most of a journey is waiting.
-test-pages: .venv/installed-dev
-	$(BIN)/python -m pytest -q tests/journey $(BREAKS:%=--ignore=%)
+test-journeys: .venv/installed-dev
+	$(BIN)/python -m pytest -q tests/journey --ignore=$(KILLS)
 
 test-rest: lint
 	$(BIN)/python -m pytest -q tests --ignore=tests/journey
-	$(BIN)/python -m pytest -q $(BREAKS)
+	$(BIN)/python -m pytest -q $(KILLS)
 
 lint: .venv/installed-dev ## ruff and mypy
 	$(BIN)/ruff check .
