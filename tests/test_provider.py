@@ -84,6 +84,12 @@ def test_a_request_that_is_not_ours_gets_no_code(
     assert "Location" not in answer.headers
 
 
+@pytest.mark.parametrize("email", ["\x00", "ana@example.com\x00", "x" * 5000, "\ud83c"])
+def test_an_address_that_nobody_can_have_is_a_wrong_one(client: FlaskClient, email: str) -> None:
+    data = {"email": email.encode("utf-8", "surrogatepass"), "password": PASSWORD}
+    assert client.post(asked(), data=data).status_code == 401
+
+
 def test_plain_challenges_are_refused(client: FlaskClient) -> None:
     answer = client.post(
         asked(code_challenge=VERIFIER, code_challenge_method="plain"),

@@ -42,6 +42,10 @@ def _looked_at(browser: Browser, system: System) -> Iterator[Scene]:
     ):
         page.goto(path)
         yield name, page
+    page.goto("/login?next=/orders")
+    page.get_by_role("link", name="Crear una cuenta").click()
+    page.get_by_label("Nombre y apellido").wait_for()
+    yield "registration", page
 
 
 def _bought(browser: Browser, system: System) -> Iterator[Scene]:

@@ -2,6 +2,7 @@
 
 import os
 from typing import Any
+from urllib.parse import urlencode
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
 from authlib.oauth2 import OAuth2Error
@@ -11,6 +12,7 @@ from flask import Blueprint, Flask, Response, jsonify, make_response, render_tem
 from pipeline.settings import settings
 from web.problems import Problem
 from web.provider import grants, keys, users
+from web.provider.registration import TAKEN, read_applicant
 
 pages = Blueprint("provider", __name__)
 
@@ -59,20 +61,53 @@ def configuration() -> Response:
 @pages.route("/provider/authorize", methods=["GET", "POST"])
 def authorize() -> Response:
     """Who are you? A right answer goes back to the client with a code."""
-    server = _server()
-    try:
-        grant = server.get_consent_grant(end_user=None)
-    except OAuth2Error as error:
-        raise Problem(400, "bad_request", str(error.description or error.error)) from error
+    grant = _grant()
     email = request.form.get("email", "")
-    user = None
-    if request.method == "POST":
+    wrong = request.method == "POST"
+    if wrong:
         user = users.with_password(email, request.form.get("password", ""))
         if user is not None:
-            return make_response(server.create_authorization_response(grant_user=user, grant=grant))
-    wrong = request.method == "POST"
-    page = render_template("accounts/sign_in.html", wrong=wrong, email=email)
-    response = make_response(page, 401 if wrong else 200)
+            return _back_to_the_client(grant, user)
+    other = _same_request("register")
+    page = render_template("accounts/sign_in.html", wrong=wrong, email=email, other=other)
+    return _kept_by_nobody(page, 401 if wrong else 200)
+
+
+@pages.route("/provider/register", methods=["GET", "POST"])
+def register_somebody() -> Response:
+    """A new account, signed in at once; what is wrong is said beside its field."""
+    grant = _grant()
+    applicant, wrong = read_applicant(request.form)
+    if request.method == "GET":
+        wrong = {}
+    elif not wrong:
+        user = users.add(applicant.email, applicant.name, applicant.password)
+        if user is not None:
+            return _back_to_the_client(grant, user)
+        wrong = {"email": TAKEN}
+    other = _same_request("authorize")
+    page = render_template("accounts/register.html", applicant=applicant, wrong=wrong, other=other)
+    return _kept_by_nobody(page, 422 if wrong else 200)
+
+
+def _grant() -> Any:
+    """What the client asks for. Raises Problem 400 where it may not."""
+    try:
+        return _server().get_consent_grant(end_user=None)
+    except OAuth2Error as error:
+        raise Problem(400, "bad_request", str(error.description or error.error)) from error
+
+
+def _back_to_the_client(grant: Any, user: users.User) -> Response:
+    return make_response(_server().create_authorization_response(grant_user=user, grant=grant))
+
+
+def _same_request(page: str) -> str:
+    return f"/provider/{page}?{urlencode(list(request.args.items(multi=True)))}"
+
+
+def _kept_by_nobody(page: str, status: int) -> Response:
+    response = make_response(page, status)
     response.cache_control.no_store = True
     return response
 

@@ -1,7 +1,8 @@
-"""People whom the embedded provider knows: the demo accounts, and buyers made for load tests."""
+"""People whom the embedded provider knows: demo accounts, who registered, buyers for load tests."""
 
 from dataclasses import dataclass
 from functools import cache
+from uuid import uuid4
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
@@ -47,21 +48,28 @@ def _nobodys_hash() -> str:
 
 def with_password(email: str, password: str) -> User | None:
     """Whoever has this address and password. An unknown address takes as long as a known one."""
-    with pool("web").connection() as connection:
-        rows = read(connection, "accounts.user_by_email", email=email[:LETTERS_MAX])
-    known = rows[0].password_hash if rows and rows[0].password_hash else None
+    row = _by_email(email)
+    known = row.password_hash if row else None
     try:
         _hasher().verify(known or _nobodys_hash(), password[:LETTERS_MAX])
     except VerifyMismatchError:
         return None
-    return _user(rows[0]) if known else None
+    return _user(row) if row and known else None
 
 
 def with_email(email: str) -> User | None:
     """Whoever has this address."""
+    row = _by_email(email)
+    return _user(row) if row else None
+
+
+def _by_email(email: str) -> Row | None:
+    # Postgres refuses some of what a form can carry, and nobody's address holds it.
+    if not email.isprintable():
+        return None
     with pool("web").connection() as connection:
         rows = read(connection, "accounts.user_by_email", email=email[:LETTERS_MAX])
-    return _user(rows[0]) if rows else None
+    return rows[0] if rows else None
 
 
 def with_sub(sub: str) -> User | None:
@@ -86,6 +94,22 @@ def add_demo() -> None:
                 password_hash=_hasher().hash(PASSWORD),
                 roles=["buyer", *roles],
             )
+
+
+def add(email: str, name: str, password: str) -> User | None:
+    """A new buyer; None where the address has an account already, which stays as it is."""
+    sub = str(uuid4())
+    with pool("web").connection() as connection:
+        added = write(
+            connection,
+            "accounts.add_user",
+            sub=sub,
+            email=email,
+            name=name,
+            password_hash=_hasher().hash(password),
+            roles=["buyer"],
+        )
+    return User(sub, email, name, ("buyer",)) if added else None
 
 
 def load_buyers(count: int) -> list[User]:
