@@ -22,6 +22,7 @@ from pipeline.bank import cards
 from pipeline.bank.app import create_app
 from pipeline.payments import BankUnreachableError, InvalidCardError, Payment, valid_card
 from pipeline.prepare import free_ports
+from tests.journey.system import wait_for
 
 
 def key() -> str:
@@ -233,11 +234,18 @@ def test_what_was_answered_survives_a_kill(tmp_path: Path) -> None:
     assert cards.PAYS not in (tmp_path / "bank.log").read_text()
 
 
+def catches(pid: int, number: signal.Signals) -> int:
+    """Whether a process has a handler of its own for a signal."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("SigCgt:")[1].split()[0], 16) >> (number - 1) & 1
+
+
 def test_where_a_bank_is_configured_the_process_idles_until_it_is_told_to_stop(
     tmp_path: Path,
 ) -> None:
     with own_bank(tmp_path, BANK_URL="http://127.0.0.1:9") as (_, process):
-        sleep(1.5)
+        wait_for(lambda: catches(process.pid, signal.SIGTERM), 15, "it never waits")
+        sleep(0.5)
         assert process.poll() is None
         process.terminate()
         assert process.wait(5) == 0

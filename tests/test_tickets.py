@@ -36,6 +36,8 @@ from tests.stations import (
 
 pytestmark = pytest.mark.usefixtures("clean")
 
+READ_LATE_S = 0.9
+"""How long a busy machine may take to look at a pause that has begun."""
 CAPTURE_REFUSED = "4000000000000341"
 REFUND_FAILS_TWICE = "4000000000005126"
 
@@ -168,7 +170,8 @@ def test_what_can_heal_is_tried_after_one_two_and_four_seconds_then_dead_lettere
             )
             later("retry_at = now()")
             sweeper.run_once()
-    assert [round(pause) for pause in pauses[:3]] == [1, 2, 4]
+    for pause, whole in zip(pauses, (1, 2, 4), strict=False):
+        assert whole - READ_LATE_S < pause <= whole
     assert pauses[3] is None
     assert one("SELECT dead_at FROM orders.orders") is not None
     assert [entry["order"] for entry in stream(DEAD_LETTERS_STREAM)] == [order]

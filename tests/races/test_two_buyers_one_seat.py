@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
-from time import sleep
+from contextlib import suppress
+from threading import Barrier, Event
+from time import monotonic, sleep
 from typing import Any
 from uuid import uuid4
 
@@ -23,6 +24,7 @@ from tests.stations import PAYS, one, rows
 pytestmark = pytest.mark.usefixtures("clean")
 
 ROUNDS = 40
+LOOKED_FOR_S = 30
 
 
 def race(*runners: Callable[[], Any]) -> list[Any]:
@@ -149,23 +151,21 @@ def test_the_deadlock_is_real_when_rows_are_locked_in_click_order() -> None:
     """Control for the test above."""
     event = hall([("Platea", 1, 10, "80.00")])
 
-    def take(wanted: list[int]) -> int:
-        deadlocks = 0
-        for _ in range(15):
-            with owner() as connection:
-                try:
-                    with connection.transaction():
-                        for seat in wanted:
-                            connection.execute(
-                                "UPDATE catalog.seats SET fence = fence + 1 WHERE id = %s", [seat]
-                            )
-                            sleep(0.001)
-                except DeadlockDetected:
-                    deadlocks += 1
-        return deadlocks
+    seen, until = Event(), monotonic() + LOOKED_FOR_S
 
-    a, b = event.seats[:4], event.seats[3::-1]
-    assert sum(race(lambda: take(a), lambda: take(b))) > 0
+    def take(wanted: list[int]) -> None:
+        while not seen.is_set() and monotonic() < until:
+            with owner() as connection, suppress(DeadlockDetected), connection.transaction():
+                for seat in wanted:
+                    connection.execute(
+                        "UPDATE catalog.seats SET fence = fence + 1 WHERE id = %s", [seat]
+                    )
+                    sleep(0.001)
+                continue
+            seen.set()
+
+    race(lambda: take(event.seats[:4]), lambda: take(event.seats[3::-1]))
+    assert seen.is_set()
 
 
 def test_two_tabs_of_one_holder_cannot_pass_the_cap_together() -> None:
