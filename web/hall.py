@@ -122,7 +122,7 @@ def plan(sections: Sequence[Any], rows: dict[int, list[str]]) -> Plan:
         f"M{_n(middle[0] - half)} {_n(top)}H{_n(middle[0] + half)}"
         f"L{_n(middle[0] + half * 0.82)} {_n(foot)}H{_n(middle[0] - half * 0.82)}z",
         (middle[0], round((top + foot) / 2, 1)),
-        round(min(27.0, (foot - top) * 0.8, half * 0.34), 1),
+        round(min(27.0, (foot - top) * 0.8, half * 0.27), 1),
         tuple(drawn),
     )
 

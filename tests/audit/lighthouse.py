@@ -99,7 +99,7 @@ def audit(browser: Browser, system: System) -> bool:
 def _middle(command: list[str], chromium: str, headers: Path, page: str, address: str) -> Verdict:
     """The run with the middle performance, as the machine's other work makes single runs jump."""
     runs: list[Verdict] = []
-    for tried in range(1, TRIES + 1):
+    for _ in range(TRIES):
         if len(runs) == RUNS:
             break
         sys.stderr.write(f"Lighthouse: {page} …\n")
@@ -111,12 +111,14 @@ def _middle(command: list[str], chromium: str, headers: Path, page: str, address
             env={**os.environ, "CHROME_PATH": chromium},
             capture_output=True, text=True, check=False, timeout=RUN_S_MAX,
         )  # fmt: skip
-        if done.returncode and NOTHING_PAINTED in done.stderr and tried < TRIES:
+        if done.returncode and NOTHING_PAINTED in done.stderr:
             continue
         if done.returncode:
             sys.exit(f"Lighthouse could not judge {page}:\n{done.stderr[-2000:]}")
         runs.append(Verdict(page, json.loads(done.stdout)))
-    return sorted(runs, key=lambda one: one.score("performance"))[len(runs) // 2]
+    if len(runs) < RUNS:
+        sys.exit(f"{page}: only {len(runs)} of {TRIES} tries painted anything.")
+    return sorted(runs, key=lambda one: one.score("performance"))[RUNS // 2]
 
 
 def _report(verdicts: list[Verdict], places: Places) -> str:

@@ -46,6 +46,10 @@ def _looked_at(browser: Browser, system: System) -> Iterator[Scene]:
     page.get_by_role("link", name="Crear una cuenta").click()
     page.get_by_label("Nombre y apellido").wait_for()
     yield "registration", page
+    page.context.add_cookies([{"name": "language", "value": "en", "url": system.address}])
+    for name, path in (("list in English", "/"), ("map in English", f"/events/{large}")):
+        page.goto(path)
+        yield name, page
 
 
 def _bought(browser: Browser, system: System) -> Iterator[Scene]:
@@ -53,6 +57,8 @@ def _bought(browser: Browser, system: System) -> Iterator[Scene]:
     page, event = phone(browser, system.address), event_with(system, 2)
     _enter(page, BUYER)
     hold(page, system, event)
+    page.goto(f"/events/{event}")
+    yield "seats held", page
     page.goto(f"/events/{event}/checkout")
     yield "checkout", page
     fill_card(page, DECLINED)
@@ -63,6 +69,10 @@ def _bought(browser: Browser, system: System) -> Iterator[Scene]:
     pay(page)
     page.locator(".ticket img").first.wait_for(timeout=TICKET_MS_MAX)
     yield "order finished", page
+    page.get_by_role("link", name="Anular").click()
+    page.get_by_role("heading", level=1).wait_for()
+    yield "cancel question", page
+    page.go_back()
     page.locator(".ticket a").first.click()
     page.locator(".qr").wait_for()
     yield "ticket", page

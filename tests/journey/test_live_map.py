@@ -6,7 +6,7 @@ from time import monotonic, sleep
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, Route, WebSocket, expect
 from websocket import create_connection
 
 from tests.browser import chromium, phone
@@ -156,17 +156,29 @@ def test_a_server_that_knows_nothing_is_not_asked_again_and_again(
     assert len(again) == 1
 
 
-def test_a_page_whose_scripts_come_late_has_its_socket(system: System, browser: Browser) -> None:
-    """The extension a moment after htmx, which has looked at the page by then."""
+@pytest.mark.parametrize("script", ["hx-ws.min.js", "app.js"])
+def test_a_page_whose_scripts_come_late_is_told_what_changes(
+    system: System, browser: Browser, script: str
+) -> None:
+    """A moment after htmx, which has looked at the page by then; by one socket, as any page."""
     page = phone(browser, system.address)
+    sent: list[str | bytes] = []
+    sockets: list[WebSocket] = []
 
     def late(route: Route) -> None:
-        sleep(0.5)
+        sleep(0.7)
         route.continue_()
 
-    page.route("**/hx-ws.min.js", late)
-    with page.expect_websocket():
-        page.goto(f"/events/{large_hall(system)}")
+    def opened(socket: WebSocket) -> None:
+        sockets.append(socket)
+        socket.on("framesent", lambda frame: sent.append(frame))  # noqa: PLW0108  not a builtin
+
+    page.on("websocket", opened)
+    page.route(f"**/{script}", late)
+    page.goto(f"/events/{large_hall(system)}")
+    page.wait_for_timeout(1_000)
+    assert len(sockets) == 1
+    assert [str(frame)[:2] for frame in sent] == ["- "]
     page.context.close()
 
 
@@ -201,6 +213,10 @@ def test_seats_are_chosen_by_keyboard_alone(system: System, browser: Browser) ->
     page.keyboard.press("Space")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Space")
+    second = page.evaluate("document.activeElement.value")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Shift+Tab")
+    assert page.evaluate("document.activeElement.value") == second
     expect(page.locator(".row input:checked")).to_have_count(2)
     expect(page.locator(".act .chosen")).to_have_text("2 asientos")
     page.keyboard.press("ArrowDown")

@@ -12,6 +12,12 @@ from tests.journey.system import System
 
 TICKET_MS_MAX = 20_000
 BAR_PX_MAX = 160
+SLOW = {
+    "offline": False,
+    "latency": 1_500,
+    "downloadThroughput": 50_000,
+    "uploadThroughput": 50_000,
+}
 
 
 @pytest.fixture(scope="module")
@@ -107,11 +113,7 @@ def test_on_a_slow_line_nobody_is_told_that_their_own_seats_are_gone(
     page = phone(browser, system.address)
     page.goto(f"/events/{event}")
     tick(page, system.free_seats(event, 2))
-    page.context.new_cdp_session(page).send(
-        "Network.emulateNetworkConditions",
-        {"offline": False, "latency": 1_500, "downloadThroughput": 50_000,
-         "uploadThroughput": 50_000},
-    )  # fmt: skip
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", SLOW)
     said: list[str] = []
     page.expose_function("heard", lambda text: said.append(text))  # noqa: PLW0108  not a builtin
     page.evaluate("""() => {
@@ -178,3 +180,41 @@ def test_a_browser_that_knows_no_light_dark_shows_the_day(system: System, browse
     assert page.locator("body").evaluate(colour, "backgroundColor") == "rgb(246, 246, 242)"
     assert page.locator("body").evaluate(colour, "color") == "rgb(22, 19, 15)"
     page.context.close()
+
+
+def test_a_section_tapped_twice_is_one_step_back(system: System, browser: Browser) -> None:
+    """On a slow line, where people tap again; and the whole screen says meanwhile that something comes."""
+    event = large_hall(system)
+    page = phone(browser, system.address)
+    page.goto(f"/events/{event}")
+    section = page.locator(".sections a").nth(9)
+    section.scroll_into_view_if_needed()
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", SLOW)
+    steps = page.evaluate("history.length")
+    with page.expect_response(lambda answer: "section=" in answer.url):
+        section.click()
+        section.dispatch_event("click")
+        page.wait_for_function(
+            "getComputedStyle(document.querySelector('#map'), '::after').visibility === 'visible'"
+        )
+    page.locator(".hall.one").wait_for()
+    page.wait_for_timeout(800)
+    assert page.evaluate("history.length") == steps + 1
+    page.go_back()
+    page.locator(".sections").wait_for()
+    page.context.close()
+
+
+def test_a_reader_in_another_zone_is_told_whose_time_it_is(
+    system: System, browser: Browser
+) -> None:
+    """Once the page has come to rest: the browser's zone is kept for the next page."""
+    context = browser.new_context(
+        base_url=system.address, locale="es-PE", timezone_id="Europe/Madrid"
+    )
+    page = context.new_page()
+    page.goto("/")
+    page.wait_for_function("document.cookie.includes('zone=Europe/Madrid')", timeout=10_000)
+    hold(page, system, event_with(system, 1))
+    expect(page.locator("#pays .mine")).to_contain_text("hora de Lima")
+    context.close()

@@ -70,11 +70,12 @@ def test_back_finds_the_list_where_it_was_left(system: System, browser: Browser)
     assert page.url.endswith("/events?shown=60")
     title = page.locator(".bill h2 a").nth(50)
     title.scroll_into_view_if_needed()
-    name, before = title.text_content() or "", page.evaluate("scrollY")
-    assert before > 2_000
+    place = "[...document.querySelectorAll('.bill h2 a')][50].getBoundingClientRect().top"
+    name, before = title.text_content() or "", page.evaluate(place)
+    assert page.evaluate("scrollY") > 2_000
     title.click()
     page.wait_for_url("**/events/*")
     page.go_back()
     expect(page.locator(".bill h2 a").nth(50)).to_have_text(name)
-    page.wait_for_function("before => Math.abs(scrollY - before) < 200", arg=before)
+    page.wait_for_function(f"before => Math.abs({place} - before) < 5", arg=before)
     page.context.close()

@@ -49,7 +49,7 @@ tick();
 
 // ---- Live seats: texts by socket, or asked for every few seconds where there is none (web/updates/deltas.py).
 
-const live = { socket: null, lost: true, asking: false, timer: 0, due: 0, again: 0, keeping: false, opening: null };
+const live = { socket: null, lost: true, asking: false, timer: 0, due: 0, again: 0, keeping: false, opening: null, tapped: false };
 const POLL_MS = 5000;
 const AGAIN_MS = 4000;
 
@@ -166,11 +166,12 @@ addEventListener("pageshow", (event) => {
   if ((event.persisted || back) && document.querySelector("#map[data-event]")) location.reload();
 });
 
-addEventListener("htmx:ws:after:connection", (event) => {
+function connected(event) {
   live.socket = event.detail.connection.socket;
   live.lost = false;
   subscribe();
-});
+}
+addEventListener("htmx:ws:after:connection", connected);
 addEventListener("htmx:ws:close", () => {
   live.lost = true;
   poll();
@@ -185,8 +186,11 @@ addEventListener("htmx:ws:before:message:incoming", (event) => {
 // A section is opened by one listener for picture and list: htmx would look at each link when the page comes.
 addEventListener("click", (event) => {
   const section = event.target.closest?.(".plan a");
-  if (!section || !window.htmx || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  if (!section || !window.htmx || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
+  // The first tap counts until its answer is there; a second one would leave two steps for Back.
+  if (live.tapped) return;
+  live.tapped = true;
   htmx.ajax("GET", section.getAttribute("href").split("#")[0], { source: ".plan" });
 });
 
@@ -206,6 +210,7 @@ addEventListener("htmx:after:swap", () => {
 });
 function inside() {
   live.opening = null;
+  live.tapped = false;
   if (document.querySelector("#map")) document.body.classList.toggle("inside", Boolean(document.querySelector(".hall.one")));
 }
 // An answer that is an error changes nothing, the address included; whoever asked for it by hand is told.
@@ -282,7 +287,8 @@ function rove() {
     const rows = section.querySelector(".rows");
     if (free.length) rows.removeAttribute("tabindex");
     else rows.tabIndex = 0;
-    const stop = free.find((seat) => seat.getAttribute("tabindex") === "0") ?? free[0];
+    const here = free.find((seat) => seat === document.activeElement);
+    const stop = here ?? free.find((seat) => seat.getAttribute("tabindex") === "0") ?? free[0];
     for (const seat of seats) {
       const index = seat === stop ? "0" : "-1";
       if (seat.getAttribute("tabindex") !== index) seat.setAttribute("tabindex", index);
@@ -355,10 +361,12 @@ function fade(note) {
 all(".toast").forEach(fade);
 
 // Times are the venue's. The server says whose time it is to a reader in another zone, so it must know the reader's.
-// Once a day and after the page has come to rest: to look it up costs a slow phone a tenth of a second.
-if (!document.cookie.includes("zone="))
+// Where the clock says something new, and after the page has come to rest: it costs a slow phone a tenth of a second.
+const offset = String(new Date().getTimezoneOffset());
+if (!document.cookie.includes("zone=") || chose("offset") !== offset)
   setTimeout(() => {
-    document.cookie = `zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; path=/; max-age=86400; samesite=lax`;
+    document.cookie = `zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; path=/; max-age=31536000; samesite=lax`;
+    chose("offset", offset);
   }, 3000);
 
 // ---- What only some browsers can: share, and keep the screen awake while a ticket is shown.
@@ -510,10 +518,14 @@ function news() {
 addEventListener("htmx:after:swap", news);
 addEventListener("htmx:ws:after:message:incoming", news);
 
-// Scripts come one by one. On a slow line htmx may have looked at the page before its socket extension was there.
+// Scripts come one by one. On a slow line htmx may have looked at the page before its socket extension was there,
+// or the socket may have opened before anybody here listened.
 setTimeout(() => {
-  const socket = document.querySelector("[hx-ws\\:connect]");
-  if (socket && !socket._htmx?.ws) htmx.process(socket);
+  const place = document.querySelector("[hx-ws\\:connect]");
+  if (!place || !window.htmx) return;
+  if (!place._htmx?.ws) htmx.process(place);
+  const connection = place._htmx.ws?.connection;
+  if (connection?.socket?.readyState === WebSocket.OPEN && !live.socket) connected({ detail: { connection } });
 });
 
 chosen();
