@@ -3,6 +3,7 @@
 import io
 import re
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -36,8 +37,6 @@ from tests.stations import (
 
 pytestmark = pytest.mark.usefixtures("clean")
 
-READ_LATE_S = 0.9
-"""How long a busy machine may take to look at a pause that has begun."""
 CAPTURE_REFUSED = "4000000000000341"
 REFUND_FAILS_TWICE = "4000000000005126"
 
@@ -162,17 +161,17 @@ def test_what_can_heal_is_tried_after_one_two_and_four_seconds_then_dead_lettere
         away.setattr(
             payments, "settings", lambda: type("Nowhere", (), {"bank_url": "http://127.0.0.1:9"})
         )
-        pauses = []
-        for _ in range(4):
+        for pause in (1, 2, 4, None):
+            begun = one("SELECT clock_timestamp()")
             run_all()
-            pauses.append(
-                one("SELECT extract(epoch FROM retry_at - now())::float FROM orders.orders")
-            )
+            ended = one("SELECT clock_timestamp()")
+            again = one("SELECT retry_at FROM orders.orders")
+            if pause is None:
+                assert again is None
+            else:
+                assert begun <= again - timedelta(seconds=pause) <= ended
             later("retry_at = now()")
             sweeper.run_once()
-    for pause, whole in zip(pauses, (1, 2, 4), strict=False):
-        assert whole - READ_LATE_S < pause <= whole
-    assert pauses[3] is None
     assert one("SELECT dead_at FROM orders.orders") is not None
     assert [entry["order"] for entry in stream(DEAD_LETTERS_STREAM)] == [order]
     assert one("SELECT status FROM catalog.seats WHERE id = %s", event.seats[0]) == "SOLD"

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
 from pipeline.payments import CARD_DIGITS_MIN, valid_card
+from web.inputs import is_name
 from web.sayings import N_
 
 NUMBER = r"[\d \u00a0\-]*"
 EXPIRY = r"(\d{1,2})\s*[/\-. ]?\s*(?:20)?(\d{2})"
 CODE = r"\d{3,4}"
-NAME_LETTERS_MAX = 100
 
 WRONG = {
     "card_number": N_("Ese número no es válido: revisa las cifras"),
@@ -32,7 +32,7 @@ def read_card(form: Mapping[str, str]) -> tuple[str, dict[str, str]]:
         "card_number": _number(form.get("card_number", "")),
         "card_expiry": _expiry(form.get("card_expiry", "").strip(), datetime.now(UTC).date()),
         "card_code": _has_form(CODE, form.get("card_code", ""), "card_code"),
-        "card_name": _name(form.get("card_name", "").strip()),
+        "card_name": "" if is_name(form.get("card_name", "").strip()) else WRONG["card_name"],
     }
     number = valid_card(form.get("card_number", "")) or ""
     return number, {field: text for field, text in wrong.items() if text}
@@ -53,10 +53,6 @@ def _expiry(text: str, today: date) -> str:
     if not found or not 1 <= month <= 12:
         return WRONG["card_expiry"]
     return PAST if (2000 + int(found[2]), month) < (today.year, today.month) else ""
-
-
-def _name(text: str) -> str:
-    return "" if 0 < len(text) <= NAME_LETTERS_MAX and text.isprintable() else WRONG["card_name"]
 
 
 def _has_form(form: str, text: str, field: str) -> str:

@@ -14,6 +14,7 @@ from web.problems import Problem
 
 ID_MAX = 2**63 - 1
 ADDRESS_LETTERS_MAX = 2_000
+NAME_LETTERS_MAX = 100
 AMOUNT = re.compile(r"\d{1,10}(\.\d{1,3})?", re.ASCII)
 ID_DIGITS_MAX = len(str(ID_MAX))
 
@@ -82,6 +83,11 @@ def _invalid(detail: str, seats: list[Any]) -> Problem:
 def amount(text: str) -> Decimal | None:
     """A sum of money as a form sends it; None where there is none that makes sense."""
     return Decimal(text) if AMOUNT.fullmatch(text) else None
+
+
+def is_name(text: str) -> bool:
+    """Whether somebody can be called so: something to read, and nothing that hides or turns it."""
+    return 0 < len(text) <= NAME_LETTERS_MAX and text.isprintable()
 
 
 def local_path(address: str) -> str:

@@ -4,11 +4,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from web.inputs import is_name
 from web.provider.users import LETTERS_MAX
 from web.sayings import N_
 
 ADDRESS = r"[!-?A-~]{1,64}@[a-z0-9-]+(\.[a-z0-9-]+)+"
-NAME_LETTERS_MAX = 100
 PASSWORD_LETTERS_MIN = 8
 
 NAME = N_("Escribe tu nombre, como debe leerse en tus entradas")
@@ -33,7 +33,7 @@ def read_applicant(form: Mapping[str, str]) -> tuple[Applicant, dict[str, str]]:
     email = form.get("email", "").strip().lower()
     password = form.get("password", "")
     wrong = {
-        "name": "" if 0 < len(name) <= NAME_LETTERS_MAX and name.isprintable() else NAME,
+        "name": "" if is_name(name) else NAME,
         "email": "" if _is_address(email) else EMAIL,
         "password": _password(password),
     }

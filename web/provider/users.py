@@ -81,35 +81,32 @@ def with_sub(sub: str) -> User | None:
 
 def add_demo() -> None:
     """The demo accounts, each under a subject that never changes."""
-    with pool("web").connection() as connection:
-        for number, (email, name, roles) in enumerate(DEMO, 1):
-            if read(connection, "accounts.user_by_email", email=email):
-                continue
-            write(
-                connection,
-                "accounts.add_user",
-                sub=f"00000000-0000-4000-8000-{number:012d}",
-                email=email,
-                name=name,
-                password_hash=_hasher().hash(PASSWORD),
-                roles=["buyer", *roles],
-            )
+    for number, (email, name, roles) in enumerate(DEMO, 1):
+        if _by_email(email) is None:
+            sub = f"00000000-0000-4000-8000-{number:012d}"
+            _add(User(sub, email, name, ("buyer", *roles)), PASSWORD)
 
 
 def add(email: str, name: str, password: str) -> User | None:
     """A new buyer; None where the address has an account already, which stays as it is."""
-    sub = str(uuid4())
+    user = User(str(uuid4()), email, name, ("buyer",))
+    return user if _add(user, password) else None
+
+
+def _add(user: User, password: str) -> bool:
+    # Slow on purpose, so it is done before a connection is taken from the others.
+    password_hash = _hasher().hash(password)
     with pool("web").connection() as connection:
         added = write(
             connection,
             "accounts.add_user",
-            sub=sub,
-            email=email,
-            name=name,
-            password_hash=_hasher().hash(password),
-            roles=["buyer"],
+            sub=user.sub,
+            email=user.email,
+            name=user.name,
+            password_hash=password_hash,
+            roles=list(user.roles),
         )
-    return User(sub, email, name, ("buyer",)) if added else None
+    return bool(added)
 
 
 def load_buyers(count: int) -> list[User]:
