@@ -56,6 +56,7 @@ class Settings:
     oidc_issuer: str
     oidc_client_id: str
     oidc_client_secret: str
+    oidc_scopes: str
     workers_min: int
     workers_max: int
     log_format: str
@@ -68,6 +69,11 @@ class Settings:
     def local_mode(self) -> bool:
         """No issuer is set, so the embedded identity provider runs."""
         return not self.oidc_issuer
+
+    @property
+    def reachable(self) -> bool:
+        """Others than this machine can open our pages."""
+        return urlsplit(self.public_url).hostname not in LOOPBACK
 
     @property
     def public_url(self) -> str:
@@ -135,6 +141,10 @@ def load(environ: Mapping[str, str]) -> Settings:  # noqa: C901  a list of check
         ("postgresql", "postgres"),
     )
     issuer = text("OIDC_ISSUER") and url("OIDC_ISSUER", "", ("http", "https"))
+    if issuer.startswith("http:") and urlsplit(issuer).hostname not in LOOPBACK:
+        raise SettingError(
+            f"OIDC_ISSUER={issuer} makes no sense: what it says must come over https."
+        )
     payments = one_of("PAYMENTS", "simulated", ("simulated",))
     own_bank = not text("BANK_URL")
     if own_bank and issuer and not environ.get("PAYMENTS"):
@@ -195,6 +205,7 @@ def load(environ: Mapping[str, str]) -> Settings:  # noqa: C901  a list of check
         oidc_issuer=issuer,
         oidc_client_id=text("OIDC_CLIENT_ID", "ticketbuster"),
         oidc_client_secret=text("OIDC_CLIENT_SECRET"),
+        oidc_scopes=text("OIDC_SCOPES", "openid profile email"),
         workers_min=workers_min,
         workers_max=number("WORKERS_MAX", max(2, workers_min), workers_min, 64),
         log_format=one_of("LOG_FORMAT", "text", ("text", "json")),

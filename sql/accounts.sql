@@ -1,9 +1,12 @@
 -- Sessions, sign-ins under way, and the embedded identity provider's users and codes.
 
 -- name: session
--- The living session of a cookie.
-SELECT visitor, sub, name, email, roles, expires_at FROM accounts.sessions
- WHERE key = %(key)s::bytea AND expires_at > now();
+-- The living session of a cookie; stale: its issuer has to be asked whether all of it still holds.
+SELECT visitor, sub, name, email, roles, expires_at,
+       coalesce(refresh_token IS NOT NULL AND fresh_until <= now()
+                AND (refreshing_until IS NULL OR refreshing_until <= now()), false) AS stale
+  FROM accounts.sessions
+ WHERE key = %(key)s::bytea AND expires_at > now() AND (issuer IS NULL OR issuer = %(issuer)s::text);
 
 -- name: begin_session
 -- A visitor's session, or a further one of an account. Ended ones are swept out on the way.
@@ -11,8 +14,12 @@ WITH ended AS (
     DELETE FROM accounts.sessions WHERE key IN
         (SELECT key FROM accounts.sessions WHERE expires_at <= now() LIMIT 100)
 )
-INSERT INTO accounts.sessions (key, visitor, sub, name, email, roles, expires_at)
+INSERT INTO accounts.sessions (key, visitor, sub, name, email, roles, issuer, refresh_token, id_token,
+                               signed_in_at, fresh_until, expires_at)
 VALUES (%(key)s::bytea, %(visitor)s::uuid, %(sub)s::text, %(name)s::text, %(email)s::text, %(roles)s::text[],
+        %(issuer)s::text, %(refresh_token)s::bytea, %(id_token)s::bytea,
+        CASE WHEN %(sub)s::text IS NOT NULL THEN now() END,
+        now() + make_interval(secs => %(fresh)s::double precision),
         now() + make_interval(secs => %(lifetime)s::double precision))
 RETURNING key;
 
@@ -21,9 +28,38 @@ RETURNING key;
 UPDATE accounts.sessions
    SET key = %(new_key)s::bytea, previous_key = key, rotated_at = now(), visitor = %(visitor)s::uuid,
        sub = %(sub)s::text, name = %(name)s::text, email = %(email)s::text, roles = %(roles)s::text[],
+       issuer = %(issuer)s::text, refresh_token = %(refresh_token)s::bytea, id_token = %(id_token)s::bytea,
+       signed_in_at = now(), refreshing_until = NULL,
+       fresh_until = now() + make_interval(secs => %(fresh)s::double precision),
        expires_at = now() + make_interval(secs => %(lifetime)s::double precision)
  WHERE key = %(key)s::bytea AND expires_at > now()
 RETURNING key;
+
+-- name: begin_refresh
+-- Be the only one that asks the issuer about this session, for a while.
+UPDATE accounts.sessions
+   SET refreshing_until = now() + make_interval(secs => %(lease)s::double precision)
+ WHERE key = %(key)s::bytea AND expires_at > now() AND refresh_token IS NOT NULL
+   AND (refreshing_until IS NULL OR refreshing_until <= now())
+RETURNING sub, refresh_token;
+
+-- name: refreshed
+-- What the issuer says now. No session lives longer than `longest` after its sign-in.
+UPDATE accounts.sessions
+   SET name = %(name)s::text, email = %(email)s::text, roles = %(roles)s::text[],
+       refresh_token = %(refresh_token)s::bytea, id_token = coalesce(%(id_token)s::bytea, id_token),
+       refreshing_until = NULL,
+       fresh_until = now() + make_interval(secs => %(fresh)s::double precision),
+       expires_at = least(now() + make_interval(secs => %(lifetime)s::double precision),
+                          signed_in_at + make_interval(secs => %(longest)s::double precision))
+ WHERE key = %(key)s::bytea AND sub = %(sub)s::text
+RETURNING visitor, sub, name, email, roles, expires_at;
+
+-- name: living_sessions
+-- Which of these sessions can still be used.
+SELECT key FROM accounts.sessions
+ WHERE key = ANY (%(keys)s::bytea[]) AND expires_at > now()
+   AND (issuer IS NULL OR issuer = %(issuer)s::text);
 
 -- name: holds_moved
 -- The visitor's holds are the account's now.
@@ -32,8 +68,8 @@ UPDATE accounts.sessions SET visitor = NULL
 RETURNING key;
 
 -- name: end_session
--- Signed out.
-DELETE FROM accounts.sessions WHERE key = %(key)s::bytea RETURNING key;
+-- Signed out; what the issuer gave is told, so that it can be ended there as well.
+DELETE FROM accounts.sessions WHERE key = %(key)s::bytea RETURNING issuer, refresh_token, id_token;
 
 -- name: begin_sign_in
 -- A tab goes to the identity provider; only the latest few of a session are kept.
@@ -73,6 +109,10 @@ INSERT INTO accounts.users (sub, email, name, password_hash, roles)
 VALUES (%(sub)s::text, %(email)s::text, %(name)s::text, %(password_hash)s::text, %(roles)s::text[])
     ON CONFLICT DO NOTHING RETURNING sub;
 
+-- name: set_password
+-- Another password for an account of the embedded provider.
+UPDATE accounts.users SET password_hash = %(password_hash)s::text WHERE sub = %(sub)s::text RETURNING sub;
+
 -- name: add_load_buyers
 -- Buyers for load tests, without a password; those that are there already stay.
 INSERT INTO accounts.users (sub, email, name)
@@ -102,3 +142,37 @@ WITH used AS (
 SELECT sub, redirect_uri, scope, nonce, code_challenge, extract(epoch FROM created_at)::integer AS auth_time
   FROM used
  WHERE code = %(code)s::bytea AND created_at > now() - make_interval(secs => %(lifetime)s::double precision);
+
+-- name: add_refresh_token
+-- A refresh token; ended ones are swept out on the way.
+WITH ended AS (
+    DELETE FROM accounts.refresh_tokens WHERE token IN
+        (SELECT token FROM accounts.refresh_tokens WHERE expires_at <= now() LIMIT 100)
+)
+INSERT INTO accounts.refresh_tokens (token, family, sub, issuer, scope, expires_at, family_ends_at)
+SELECT %(token)s::bytea, %(family)s::uuid, %(sub)s::text, %(issuer)s::text, %(scope)s::text,
+       least(now() + make_interval(secs => %(lifetime)s::double precision), ends_at), ends_at
+  FROM (SELECT coalesce(%(family_ends_at)s::timestamptz,
+                        now() + make_interval(secs => %(longest)s::double precision)) AS ends_at) AS family
+RETURNING token;
+
+-- name: use_refresh_token
+-- Use a refresh token once. Whoever shows a used one has a copy: then nothing of its family is good any more.
+WITH used AS (
+    UPDATE accounts.refresh_tokens SET used_at = now()
+     WHERE token = %(token)s::bytea AND used_at IS NULL AND expires_at > now() AND issuer = %(issuer)s::text
+    RETURNING family, sub, scope, family_ends_at
+), ended AS (
+    DELETE FROM accounts.refresh_tokens
+     WHERE family IN (SELECT family FROM accounts.refresh_tokens
+                       WHERE token = %(token)s::bytea AND used_at IS NOT NULL)
+)
+SELECT family, sub, scope, family_ends_at FROM used;
+
+-- name: refresh_token_family
+-- The family of a refresh token.
+SELECT family FROM accounts.refresh_tokens WHERE token = %(token)s::bytea;
+
+-- name: end_refresh_tokens
+-- Nothing of this family is good any more.
+DELETE FROM accounts.refresh_tokens WHERE family = %(family)s::uuid RETURNING token;

@@ -7,10 +7,13 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
+from flask import Flask
 from flask.testing import FlaskClient
 
 from pipeline.settings import load, settings
 from tests.people import ANA, PASSWORD
+from web import provider
+from web.app import create_app
 from web.provider import keys, users
 
 VERIFIER = "a" * 50
@@ -45,7 +48,7 @@ def change(client: FlaskClient, code: str, **wrong: str) -> Any:
         "code_verifier": VERIFIER,
         **wrong,
     }
-    secret = wrong.pop("secret", settings().secret_key)
+    secret = wrong.pop("secret", keys.client_secret())
     return client.post("/provider/token", data=body, auth=("ticketbuster", secret))
 
 
@@ -118,6 +121,27 @@ def test_preparing_twice_changes_nothing() -> None:
     assert users.with_email("OLGA@example.com") is not None
 
 
+def test_where_others_can_reach_it_no_password_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Public local mode: the start replaces the known passwords, and says the new ones."""
+    with monkeypatch.context() as patch:
+        patch.setenv("PUBLIC_URL", "https://show.example")
+        command = [sys.executable, "-m", "web.provider", "prepare"]
+        said = [subprocess.run(command, capture_output=True, text=True, check=True).stdout
+                for _ in range(2)]  # fmt: skip
+    assert said[0] == said[1], "the same after the next start"
+    told = dict(line.split() for line in said[0].splitlines()[1:])
+    try:
+        assert set(told) == {email for email, *_ in users.DEMO}
+        assert len(set(told.values())) == len(users.DEMO)
+        for email, password in told.items():
+            assert len(password) == 16
+            assert users.with_password(email, PASSWORD) is None
+            assert users.with_password(email, password) is not None
+    finally:
+        users.add_demo()
+    assert users.with_password(ANA.email, PASSWORD) is not None
+
+
 def test_tokens_are_printed_for_those_who_exist() -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "web.provider", *arguments]
@@ -134,3 +158,21 @@ def test_tokens_are_printed_for_those_who_exist() -> None:
 def test_with_an_issuer_of_its_own_there_is_no_embedded_provider() -> None:
     cluster = load({"OIDC_ISSUER": "https://id.example", "PAYMENTS": "simulated"})
     assert not cluster.local_mode
+
+
+def test_beside_an_issuer_the_provider_does_not_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OIDC_ISSUER", "https://id.example")
+    monkeypatch.setenv("PAYMENTS", "simulated")
+    settings.cache_clear()
+    try:
+        with pytest.raises(RuntimeError, match="OIDC_ISSUER"):
+            provider.register(Flask("other"))
+        client = create_app().test_client()
+        for path in ("/provider/authorize", "/provider/register", "/provider/jwks",
+                     "/.well-known/openid-configuration"):  # fmt: skip
+            assert client.get(path).status_code == 404
+    finally:
+        monkeypatch.undo()
+        settings.cache_clear()

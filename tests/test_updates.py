@@ -20,6 +20,7 @@ from tests.people import ANA, BRUNO, Person, sign_in, token_of
 from tests.stations import bought, run_all
 
 START_S_MAX = 30
+LOOKED_S_MAX = 25
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +128,20 @@ def test_a_stop_tells_every_page_to_come_back() -> None:
         socket.shutdown()  # type: ignore[no-untyped-call]  # a close frame leaves it open
     assert process.wait(5) == 0
     assert monotonic() - begun < 5
+
+
+def test_who_signed_out_hears_nothing_more(port: int, app: Flask) -> None:
+    """A socket asks nobody once it is open, so the process looks which sessions have ended."""
+    client = app.test_client()
+    sign_in(client, BRUNO)
+    cookie = client.get_cookie("session")
+    assert cookie
+    how: dict[str, Any] = {"cookie": f"session={cookie.value}", "origin": settings().public_url}
+    socket, other = listen(port, **how), listen(port, ANA)
+    client.post("/logout")
+    socket.settimeout(LOOKED_S_MAX)
+    opcode, data = socket.recv_data()
+    assert (opcode, int.from_bytes(data[:2])) == (websocket.ABNF.OPCODE_CLOSE, 1013)
+    other.settimeout(0.5)
+    with pytest.raises(websocket.WebSocketTimeoutException):
+        other.recv()

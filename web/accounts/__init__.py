@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
@@ -18,11 +19,10 @@ from pipeline.connections import pool
 from pipeline.seatlock import client as seatlock
 from pipeline.settings import settings
 from sql import Row, read, write
-from web.accounts import bearer
+from web.accounts import bearer, issuer, renewal, tokens
 from web.problems import Problem
 
-COOKIE = "session"
-LIFETIME = timedelta(days=30)
+LIFETIME = timedelta(seconds=tokens.LIFETIME_S)
 MOVE_AGAIN_S = 5.0
 RETRY_S = 2
 
@@ -40,6 +40,7 @@ class Caller:
     roles: frozenset[str] = frozenset()
     bearer: bool = False
     expires_at: datetime | None = None
+    session: bytes | None = None
 
 
 NOBODY = Caller()
@@ -84,34 +85,50 @@ def start_session(response: Response) -> bytes:
     return begin(response, visitor=uuid4())
 
 
+NOBODYS: dict[str, Any] = {
+    **dict.fromkeys(("sub", "issuer", "refresh_token", "id_token", "fresh")),
+    "name": "",
+    "email": "",
+    "roles": [],
+    "lifetime": LIFETIME.total_seconds(),
+}
+
+
 def begin(response: Response, visitor: UUID | None = None, **account: Any) -> bytes:
     """A new session row, a visitor's or an account's, and its cookie on the response."""
     token = secrets.token_urlsafe(32)
-    nobody: dict[str, Any] = {"sub": None, "name": "", "email": "", "roles": []}
+    columns = {**NOBODYS, **account}
     with pool("web").connection() as connection:
-        write(
-            connection,
-            "accounts.begin_session",
-            key=key_of(token),
-            visitor=visitor,
-            lifetime=LIFETIME.total_seconds(),
-            **{**nobody, **account},
-        )
+        write(connection, "accounts.begin_session", key=key_of(token), visitor=visitor, **columns)
     set_cookie(response, token)
     return key_of(token)
+
+
+def cookie_name() -> str:
+    """Over https a name that no other host and no plain connection can set (RFC 6265bis, 4.1.3)."""
+    return "__Host-session" if _secure() else "session"
+
+
+def _secure() -> bool:
+    return settings().public_url.startswith("https:")
 
 
 def set_cookie(response: Response, token: str) -> None:
     """The cookie says nothing; it only names a row."""
     response.set_cookie(
-        COOKIE,
+        cookie_name(),
         token,
         max_age=LIFETIME,
         path="/",
         httponly=True,
         samesite="Lax",
-        secure=settings().public_url.startswith("https:"),
+        secure=_secure(),
     )
+
+
+def delete_cookie(response: Response) -> None:
+    """The browser forgets it."""
+    response.delete_cookie(cookie_name(), path="/", httponly=True, samesite="Lax", secure=_secure())
 
 
 def key_of(token: str) -> bytes:
@@ -121,12 +138,21 @@ def key_of(token: str) -> bytes:
 
 def session() -> tuple[bytes, Row] | None:
     """The cookie's living session: its key and row."""
-    token = request.cookies.get(COOKIE)
+    token = request.cookies.get(cookie_name())
     if not token:
         return None
     with pool("web").connection() as connection:
-        rows = read(connection, "accounts.session", key=key_of(token))
+        rows = read(connection, "accounts.session", key=key_of(token), issuer=issuer.address())
     return (key_of(token), rows[0]) if rows else None
+
+
+def living(keys: Collection[bytes]) -> set[bytes]:
+    """Which of these sessions can still be used. Raises psycopg's errors."""
+    with pool("web").connection() as connection:
+        rows = read(
+            connection, "accounts.living_sessions", keys=list(keys), issuer=issuer.address()
+        )
+    return {bytes(row.key) for row in rows}
 
 
 def _by_token() -> Caller:
@@ -144,7 +170,7 @@ def _by_token() -> Caller:
 
 def _by_cookie() -> Caller:
     try:
-        found = session()
+        found = _renewed(session())
     except AWAY:
         # Public pages can be shown from the cache; whoever needs an account is told to wait.
         g.accounts_away = True
@@ -154,7 +180,7 @@ def _by_cookie() -> Caller:
     key, row = found
     if row.sub is None:
         return Caller(holder=f"visitor:{row.visitor}", expires_at=row.expires_at)
-    if row.visitor is not None and current_app.config.get("MOVES_HOLDS", True):
+    if row.visitor is not None and _asks_others():
         move_holds(key, row.visitor, row.sub)
     return Caller(
         f"account:{row.sub}",
@@ -163,7 +189,21 @@ def _by_cookie() -> Caller:
         row.email,
         frozenset(row.roles),
         expires_at=row.expires_at,
+        session=key,
     )
+
+
+def _renewed(found: tuple[bytes, Row] | None) -> tuple[bytes, Row] | None:
+    """The same session, after its issuer was asked if it is time to."""
+    if found is None or not found[1].stale or not _asks_others():
+        return found
+    row = renewal.renew(*found)
+    return (found[0], row) if row else None
+
+
+def _asks_others() -> bool:
+    """Whether this process may wait for seatlock and the issuer; `updates` may not."""
+    return bool(current_app.config.get("ASKS_OTHERS", True))
 
 
 _tried: dict[bytes, float] = {}

@@ -18,11 +18,18 @@ from pipeline.settings import settings
 from web.accounts import issuer
 from web.problems import Problem
 
-ALGORITHMS = ["RS256", "ES256"]
 AUDIENCE = "ticketbuster"
+ROLES = frozenset({"buyer", "organiser", "steward", "operator"})
 TOKEN_LETTERS_MAX = 8_192
+SUBJECT_LETTERS_MAX = 255
+TEXT_LETTERS_MAX = 200
 CACHED_MAX = 4_096
 REFETCH_S = 10.0
+KEYS_S = 600.0
+"""So long a key counts that the issuer may have withdrawn meanwhile."""
+LEEWAY_S = 2
+"""Two clocks are never quite the same."""
+TYPES = frozenset({"at+jwt", "application/at+jwt", "jwt"})
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
@@ -66,16 +73,38 @@ class Keys:
         self._lock = Lock()
         self._set: KeySet | None = None
         self._ask_at = 0.0
+        self._old_at = 0.0
 
     def all(self, kid: str) -> KeySet:
-        """Keys, of which one has this id if the issuer has it. Raises requests' errors."""
-        with self._lock:
-            known = self._set is not None and any(key.kid == kid for key in self._set.keys)
-            if not known and (self._set is None or monotonic() >= self._ask_at):
+        """Keys, of which one has this id if the issuer has it. Raises requests' errors.
+
+        While somebody asks, and while the issuer does not answer, the known ones are good.
+        """
+        known = self._set
+        fine = known is not None and any(key.kid == kid for key in known.keys)
+        now = monotonic()
+        if known is not None and (now < self._ask_at or (fine and now < self._old_at)):
+            return known
+        if not self._lock.acquire(blocking=not fine):
+            assert known is not None
+            return known
+        try:
+            if self._set is None or self._set is known:
                 self._ask_at = monotonic() + REFETCH_S
-                self._set = KeySet.import_key_set(issuer.keys())
-            assert self._set is not None
+                self._set = self._asked(known if fine else None)
+                self._old_at = monotonic() + KEYS_S
             return self._set
+        finally:
+            self._lock.release()
+
+    @staticmethod
+    def _asked(instead: KeySet | None) -> KeySet:
+        try:
+            return KeySet.import_key_set(issuer.keys())
+        except requests.RequestException:
+            if instead is None:
+                raise
+            return instead
 
 
 @cache
@@ -103,25 +132,52 @@ def refused(detail: str) -> Problem:
 
 
 def _check(token: str) -> Claims:
+    said = decoded(token)
+    try:
+        return read_claims(said)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise refused("The token does not say whose it is.") from error
+
+
+def decoded(token: str) -> dict[str, Any]:
+    """What a valid access token says. Raises Problem 401, or 503 while keys are away."""
     try:
         kid = _kid(token)
-        decoded = jwt.decode(token, keys_of(issuer.address()).all(kid), algorithms=ALGORITHMS)
-        now = int(time())
-        audiences = [AUDIENCE, settings().oidc_client_id]
+        keys = keys_of(issuer.address()).all(kid)
+        found = jwt.decode(token, keys, algorithms=issuer.ALGORITHMS)
         jwt.JWTClaimsRegistry(
-            now=now,
-            iss={"essential": True, "value": issuer.address()},
-            aud={"essential": True, "values": audiences},
+            now=int(time()),
+            leeway=LEEWAY_S,
+            iss={"essential": True, "value": issuer.name()},
+            aud={"essential": True, "values": [AUDIENCE, settings().oidc_client_id]},
             exp={"essential": True},
             sub={"essential": True},
-        ).validate(decoded.claims)
+        ).validate(found.claims)
     except (JoseError, ValueError, TypeError, KeyError) as error:
         raise refused("The token is not valid, or not any more.") from error
     except requests.RequestException as error:
         raise Problem(
             503, "busy", "The identity provider does not answer.", {"Retry-After": "2"}
         ) from error
-    return read_claims(decoded.claims)
+    if not _is_access_token(found.header, found.claims):
+        raise refused("This is no access token for TicketBuster.")
+    return dict(found.claims)
+
+
+def _is_access_token(header: dict[str, Any], said: dict[str, Any]) -> bool:
+    """Made for our client, and no ID token, which has the same issuer and keys (RFC 9068, 5).
+
+    Keycloak writes the kind into the claim `typ` and the client into `azp`.
+    """
+    kind = str(header.get("typ", "JWT")).lower()
+    client = said.get("azp", said.get("client_id", settings().oidc_client_id))
+    of_an_id_token = kind == "jwt" and not said.get("typ") and said.keys() & {"nonce", "at_hash"}
+    return (
+        kind in TYPES
+        and client == settings().oidc_client_id
+        and said.get("typ", "Bearer") == "Bearer"
+        and not of_an_id_token
+    )
 
 
 def _kid(token: str) -> str:
@@ -130,15 +186,32 @@ def _kid(token: str) -> str:
     return str(jws.extract_compact(token.encode()).headers().get("kid", ""))
 
 
-def read_claims(claims: dict[str, Any]) -> Claims:
-    """Name, address and roles; Keycloak keeps its roles in `realm_access`."""
-    realm = claims.get("realm_access")
-    listed = [claims.get("roles"), realm.get("roles") if isinstance(realm, dict) else None]
-    roles = {role for some in listed if isinstance(some, list) for role in some}
+def read_claims(said: dict[str, Any]) -> Claims:
+    """Who it is. Raises KeyError, TypeError and ValueError where that cannot be somebody."""
+    sub = said["sub"]
+    if not isinstance(sub, str) or not sub.isprintable() or not 0 < len(sub) <= SUBJECT_LETTERS_MAX:
+        raise ValueError(sub)
     return Claims(
-        str(claims["sub"]),
-        str(claims.get("name") or claims.get("preferred_username") or ""),
-        str(claims.get("email") or ""),
-        frozenset(role for role in roles if isinstance(role, str)),
-        datetime.fromtimestamp(int(claims["exp"]), UTC),
+        sub,
+        _text(said.get("name") or said.get("preferred_username")),
+        _text(said.get("email")),
+        roles_in(said),
+        datetime.fromtimestamp(int(said["exp"]), UTC),
     )
+
+
+def roles_in(said: dict[str, Any]) -> frozenset[str]:
+    """The roles that we know; Keycloak keeps them in `realm_access`."""
+    realm = said.get("realm_access")
+    listed = [said.get("roles"), realm.get("roles") if isinstance(realm, dict) else None]
+    return frozenset(role for role in ROLES if any(role in _list(some) for some in listed))
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: object) -> str:
+    """A text that can be shown and stored, whatever the issuer took for a name."""
+    letters = value if isinstance(value, str) else ""
+    return "".join(one for one in letters if one.isprintable())[:TEXT_LETTERS_MAX]

@@ -2,6 +2,7 @@
 
 import io
 from functools import cache
+from time import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,12 +17,25 @@ from pipeline.settings import settings
 from web.provider import keys as provider_keys
 
 TIMEOUT_S = 3.0
-SCOPE = "openid profile email"
+METADATA_S = 3_600
+ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"]
+"""What a token may be signed with: public keys only, whatever an issuer or a token says."""
+
+
+class IssuerError(requests.RequestException):
+    """The issuer says something about itself that cannot be right."""
 
 
 def address() -> str:
-    """The issuer's address, as tokens carry it."""
+    """Where the issuer is, as it was configured."""
     return settings().oidc_issuer or settings().public_url
+
+
+def name() -> str:
+    """The issuer as its tokens name it. Raises requests' errors."""
+    if settings().local_mode:
+        return settings().public_url
+    return str(client().load_server_metadata()["issuer"])
 
 
 class InProcess(BaseAdapter):
@@ -44,6 +58,7 @@ class InProcess(BaseAdapter):
             # Nobody would unpack the answer again on the way from one part of us to another.
             headers=[one for one in request.headers.items() if one[0] != "Accept-Encoding"],
             data=request.body or b"",
+            environ_base={"REMOTE_ADDR": "127.0.0.1"},
         ).get_environ()
         answer = Client(self._app).open(environ)
         response = requests.Response()
@@ -63,21 +78,44 @@ class _Deadline(HTTPAdapter):
         return super().send(request, **{**options, "timeout": TIMEOUT_S})
 
 
-def adapter(app: Flask) -> BaseAdapter:
-    """How the issuer is reached."""
-    return InProcess(app) if settings().local_mode else _Deadline()
-
-
 class _Session(OAuth2Session):  # type: ignore[misc]  # Authlib ships no types
     """Authlib's session, which reaches the issuer as we do."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.mount(address(), adapter(_app()))
+        if settings().local_mode:
+            self.mount(address(), InProcess(_app()))
+        else:
+            for scheme in ("https://", "http://"):
+                self.mount(scheme, _Deadline())
 
 
 class _App(FlaskOAuth2App):  # type: ignore[misc]
     client_cls = _Session
+    server_metadata: dict[str, Any]
+
+    def load_server_metadata(self) -> Any:
+        """What the issuer says of itself, asked again each hour; meanwhile what it said last."""
+        known = self.server_metadata
+        if time() - known.get("_loaded_at", 0) < METADATA_S:
+            return known
+        try:
+            with self._get_session() as session:
+                answer = session.get(self._server_metadata_url, withhold_token=True)
+                answer.raise_for_status()
+                said = answer.json()
+        except requests.RequestException:
+            if "_loaded_at" in known:
+                return known
+            raise
+        if not isinstance(said, dict) or str(said.get("issuer")).rstrip("/") != address():
+            raise IssuerError(f"{address()} does not say that it is this issuer.")
+        offered = said.get("id_token_signing_alg_values_supported") or ALGORITHMS
+        said["id_token_signing_alg_values_supported"] = [
+            one for one in ALGORITHMS if one in offered
+        ]
+        self.server_metadata = {**said, "_loaded_at": time()}
+        return self.server_metadata
 
 
 class _OAuth(OAuth):  # type: ignore[misc]
@@ -90,13 +128,20 @@ def _app() -> Flask:
 
 @cache
 def _client(app: Flask, issuer: str) -> Any:
-    registry = _OAuth(app)
-    return registry.register(
+    now = settings()
+    secret = provider_keys.client_secret() if now.local_mode else now.oidc_client_secret
+    scope: dict[str, Any] = {"scope": now.oidc_scopes, "code_challenge_method": "S256"}
+    if not secret:
+        scope["token_endpoint_auth_method"] = "none"  # noqa: S105  a public client, PKCE alone
+    # OpenID Connect Core, 11: who wants to come back later has to ask for it openly.
+    openly = {"prompt": "consent"} if "offline_access" in now.oidc_scopes.split() else None
+    return _OAuth(app).register(
         "issuer",
-        client_id=settings().oidc_client_id,
-        client_secret=settings().oidc_client_secret or settings().secret_key,
+        client_id=now.oidc_client_id,
+        client_secret=secret or None,
         server_metadata_url=f"{issuer}/.well-known/openid-configuration",
-        client_kwargs={"scope": SCOPE, "code_challenge_method": "S256"},
+        client_kwargs=scope,
+        authorize_params=openly,
     )
 
 
@@ -105,14 +150,18 @@ def client() -> Any:
     return _client(_app(), address())
 
 
+def ask(what: str, **how: Any) -> Any:
+    """Ask an endpoint by one of the methods of Authlib's session. Raises requests' errors.
+
+    An `OAuth2Error` says that the issuer refuses.
+    """
+    asked = client()
+    with asked._get_oauth_client(**asked.load_server_metadata()) as session:  # noqa: SLF001  Authlib has no public name for it
+        return getattr(session, what)(**how)
+
+
 def keys() -> Any:
     """The issuer's public keys, as its JWKS says them. Raises requests' errors."""
     if settings().local_mode:
         return provider_keys.public()
-    with requests.Session() as session:
-        session.mount(address(), _Deadline())
-        known = session.get(f"{address()}/.well-known/openid-configuration")
-        known.raise_for_status()
-        answer = session.get(known.json()["jwks_uri"])
-        answer.raise_for_status()
-        return answer.json()
+    return client().fetch_jwk_set(force=True)

@@ -5,16 +5,14 @@ import secrets
 from typing import Any
 
 import requests
-from authlib.common.errors import AuthlibBaseError
+from authlib.common.urls import add_params_to_uri
 from flask import Blueprint, Response, make_response, redirect, render_template, request
-from joserfc.errors import JoseError
 
 from pipeline.connections import pool
 from pipeline.settings import settings
 from sql import write
 from web import accounts
-from web.accounts import issuer
-from web.accounts.bearer import Claims, read_claims
+from web.accounts import issuer, renewal, tokens, vault
 from web.inputs import local_path
 from web.problems import Problem
 
@@ -43,7 +41,7 @@ def authorization_url(response: Response, following: str) -> str:
             _callback(), nonce=secrets.token_urlsafe(24)
         )
     except requests.RequestException as error:
-        raise _away() from error
+        raise issuer_away() from error
     with pool("web").connection() as connection:
         write(
             connection,
@@ -63,26 +61,20 @@ def authorization_url(response: Response, following: str) -> str:
 def callback() -> Response:
     """Back from the provider: holds move, then the session changes its id, then on to the page."""
     begun = _begun()
-    if begun is None or "error" in request.args:
+    if begun is None or "error" in request.args or _from_another_issuer():
         page = render_template("accounts/again.html")
         return make_response(page, 400)
-    claims = _claims(begun)
+    grant = _grant(begun)
     response = make_response(redirect(begun.next, 303))
     response.cache_control.no_store = True
     found = accounts.session()
-    account: dict[str, Any] = {
-        "sub": claims.sub,
-        "name": claims.name,
-        "email": claims.email,
-        "roles": sorted(claims.roles),
-    }
     if found is None:
         # Another tab was faster and its answer changed the cookie: a session more, same account.
-        accounts.begin(response, **account)
+        accounts.begin(response, **grant.columns())
         return response
     key, row = found
     visitor = row.visitor
-    if visitor is not None and accounts.move_holds(key, visitor, claims.sub):
+    if visitor is not None and accounts.move_holds(key, visitor, grant.claims.sub):
         visitor = None
     token = secrets.token_urlsafe(32)
     with pool("web").connection() as connection:
@@ -92,8 +84,7 @@ def callback() -> Response:
             key=key,
             new_key=accounts.key_of(token),
             visitor=visitor,
-            lifetime=accounts.LIFETIME.total_seconds(),
-            **account,
+            **grant.columns(),
         )
     accounts.set_cookie(response, token)
     return response
@@ -101,24 +92,40 @@ def callback() -> Response:
 
 @pages.post("/logout")
 def logout() -> Response:
-    """The session ends here and in the table."""
-    response = make_response(redirect("/", 303))
-    end_session(response)
+    """The session ends here, in the table and at the issuer, which may want to say goodbye too."""
+    response = make_response()
+    response.headers["Location"] = sign_out(response) or "/"
+    response.status_code = 303
     return response
 
 
-def end_session(response: Response) -> None:
-    """End the cookie's session, if there is one."""
-    token = request.cookies.get(accounts.COOKIE)
-    if token:
-        with pool("web").connection() as connection:
-            write(connection, "accounts.end_session", key=accounts.key_of(token))
-    response.delete_cookie(accounts.COOKIE, path="/", httponly=True, samesite="Lax")
+def sign_out(response: Response) -> str | None:
+    """End the cookie's session and its refresh token; gives the issuer's page that ends its own.
+
+    That page leads back to us (OpenID Connect RP-Initiated Logout, 2).
+    """
+    token = request.cookies.get(accounts.cookie_name())
+    accounts.delete_cookie(response)
+    ended = renewal.end(accounts.key_of(token)) if token else None
+    if ended is None or ended.issuer != issuer.address():
+        return None
+    refresh_token, id_token = vault.unseal(ended.refresh_token), vault.unseal(ended.id_token)
+    if refresh_token:
+        tokens.revoke(refresh_token)
+    try:
+        page = issuer.client().load_server_metadata().get("end_session_endpoint")
+    except requests.RequestException:
+        return None
+    asked = {"post_logout_redirect_uri": f"{settings().public_url}/"}
+    if id_token:
+        asked["id_token_hint"] = id_token
+    asked["client_id"] = settings().oidc_client_id
+    return str(add_params_to_uri(page, asked)) if page else None
 
 
 def _begun() -> Any:
     """The sign-in that this state belongs to, in this browser; used up by asking."""
-    token, state = request.cookies.get(accounts.COOKIE), request.args.get("state")
+    token, state = request.cookies.get(accounts.cookie_name()), request.args.get("state")
     if not token or not state:
         return None
     with pool("web").connection() as connection:
@@ -132,19 +139,23 @@ def _begun() -> Any:
     return rows[0] if rows else None
 
 
-def _claims(begun: Any) -> Claims:
-    """Change the code for tokens and read who it is. Raises Problem 401 and 503."""
-    client = issuer.client()
+def _from_another_issuer() -> bool:
+    """An answer that says whose it is, and it is not our issuer's (RFC 9207)."""
+    said = request.args.get("iss")
     try:
-        token = client.fetch_access_token(
-            redirect_uri=_callback(),
-            code=request.args.get("code", ""),
-            code_verifier=begun.code_verifier,
-        )
-        return read_claims(dict(client.parse_id_token(token, nonce=begun.nonce)))
+        return said is not None and said != issuer.name()
     except requests.RequestException as error:
-        raise _away() from error
-    except (AuthlibBaseError, JoseError, KeyError, ValueError) as error:
+        raise issuer_away() from error
+
+
+def _grant(begun: Any) -> tokens.Grant:
+    """Change the code for tokens and read who it is. Raises Problem 401 and 503."""
+    code = request.args.get("code", "")
+    try:
+        return tokens.change_code(code, _callback(), begun.code_verifier, begun.nonce)
+    except requests.RequestException as error:
+        raise issuer_away() from error
+    except tokens.RefusedError as error:
         raise Problem(401, "unauthenticated", "The sign-in was not confirmed.") from error
 
 
@@ -156,5 +167,6 @@ def _digest(state: str) -> bytes:
     return hashlib.sha256(state.encode()).digest()
 
 
-def _away() -> Problem:
+def issuer_away() -> Problem:
+    """The issuer does not answer just now."""
     return Problem(503, "busy", "The identity provider does not answer.", {"Retry-After": "2"})

@@ -1,9 +1,14 @@
 """Sign-in for machines and scripts of the page."""
 
+import requests
 from flask import Response, jsonify, make_response, redirect, request
 
-from web.accounts import sign_in, signed_in
+from web.accounts import renewal, session, signed_in, tokens
+from web.accounts.bearer import TOKEN_LETTERS_MAX, refused
+from web.accounts.sign_in import authorization_url, issuer_away, sign_out
 from web.api import api
+from web.inputs import json_body
+from web.problems import Problem
 from web.words import rfc3339
 
 
@@ -13,7 +18,7 @@ def begin_login() -> Response:
     body = request.get_json() if request.is_json else request.form
     following = body.get("next") if hasattr(body, "get") else None
     response = make_response()
-    address = sign_in.authorization_url(response, following if isinstance(following, str) else "/")
+    address = authorization_url(response, following if isinstance(following, str) else "/")
     answer = jsonify(authorization_url=address) if request.is_json else redirect(address, 303)
     for cookie in response.headers.getlist("Set-Cookie"):
         answer.headers.add("Set-Cookie", cookie)
@@ -22,10 +27,57 @@ def begin_login() -> Response:
 
 @api.post("/auth/logout")
 def end_login() -> Response:
-    """The session ends."""
+    """The session and its refresh token end; a refresh token in the body ends too."""
     response = make_response("", 204)
-    sign_in.end_session(response)
+    sign_out(response)
+    named = _named_token()
+    if named:
+        tokens.revoke(named)
     return response
+
+
+@api.post("/auth/refresh")
+def renew_login() -> Response:
+    """The cookie's session is renewed, or a refresh token is changed for a new pair."""
+    named = _named_token()
+    try:
+        answer = _new_pair(named) if named else _renewed_session()
+    except tokens.RefusedError as error:
+        raise refused("This is over: sign in again.") from error
+    except requests.RequestException as error:
+        raise issuer_away() from error
+    answer.cache_control.no_store = True
+    return answer
+
+
+def _new_pair(refresh_token: str) -> Response:
+    grant = tokens.refresh(refresh_token)
+    return jsonify(
+        access_token=grant.access_token,
+        token_type="Bearer",  # noqa: S106  a kind of token
+        expires_in=grant.expires_s,
+        refresh_token=grant.refresh_token,
+    )
+
+
+def _renewed_session() -> Response:
+    found = session()
+    if found is None or found[1].sub is None:
+        raise tokens.RefusedError
+    row = renewal.renew(*found)
+    if row is None:
+        raise tokens.RefusedError
+    return jsonify(expires_at=rfc3339(row.expires_at))
+
+
+def _named_token() -> str:
+    """The refresh token of the body; none where there is no body. Raises Problem 422."""
+    if not request.get_data():
+        return ""
+    named = json_body().get("refresh_token")
+    if not isinstance(named, str) or not 0 < len(named) <= TOKEN_LETTERS_MAX:
+        raise Problem(422, "invalid_body", "refresh_token must be a text.")
+    return named
 
 
 @api.get("/auth/me")

@@ -11,24 +11,28 @@ from flask import Blueprint, Flask, Response, jsonify, make_response, render_tem
 
 from pipeline.settings import settings
 from web.problems import Problem
-from web.provider import grants, keys, users
+from web.provider import clients, grants, keys, refreshing, users
 from web.provider.registration import TAKEN, read_applicant
 
 pages = Blueprint("provider", __name__)
 
 
 def register(app: Flask) -> None:
-    """Add the provider's addresses to the app."""
+    """Add the provider's addresses to the app. Raises RuntimeError beside another issuer."""
+    if not settings().local_mode:
+        raise RuntimeError("OIDC_ISSUER is set: there can be no second provider.")
     if settings().public_url.startswith("http:"):
         # Authlib refuses plain http otherwise; local mode is on loopback.
         os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"
     app.config["OAUTH2_ACCESS_TOKEN_GENERATOR"] = grants.access_token
-    server = AuthorizationServer(
-        app, query_client=grants.find_client, save_token=lambda _token, _request: None
-    )
+    app.config["OAUTH2_REFRESH_TOKEN_GENERATOR"] = refreshing.new
+    app.config["OAUTH2_TOKEN_EXPIRES_IN"] = dict.fromkeys(clients.GRANTS, grants.TOKEN_S)
+    server = AuthorizationServer(app, query_client=clients.find_client, save_token=refreshing.save)
     server.register_grant(
         grants.CodeGrant, [CodeChallenge(required=True), grants.IdToken(require_nonce=True)]
     )
+    server.register_grant(refreshing.RefreshGrant)
+    server.register_endpoint(refreshing.Revocation)
     app.extensions["provider"] = server
     app.register_blueprint(pages)
 
@@ -49,12 +53,14 @@ def configuration() -> Response:
         token_endpoint=f"{issuer}/provider/token",
         jwks_uri=f"{issuer}/provider/jwks",
         response_types_supported=["code"],
-        grant_types_supported=["authorization_code"],
+        revocation_endpoint=f"{issuer}/provider/revoke",
+        grant_types_supported=list(clients.GRANTS),
         subject_types_supported=["public"],
         id_token_signing_alg_values_supported=["RS256"],
         scopes_supported=["openid", "profile", "email"],
         code_challenge_methods_supported=["S256"],
-        token_endpoint_auth_methods_supported=["client_secret_basic", "client_secret_post"],
+        token_endpoint_auth_methods_supported=list(clients.SHOWN_AS),
+        revocation_endpoint_auth_methods_supported=list(clients.SHOWN_AS),
     )
 
 
@@ -69,7 +75,13 @@ def authorize() -> Response:
         if user is not None:
             return _back_to_the_client(grant, user)
     other = _same_request("register")
-    page = render_template("accounts/sign_in.html", wrong=wrong, email=email, other=other)
+    page = render_template(
+        "accounts/sign_in.html",
+        wrong=wrong,
+        email=email,
+        other=other,
+        demo=not settings().reachable,
+    )
     return _kept_by_nobody(page, 401 if wrong else 200)
 
 
@@ -114,8 +126,14 @@ def _kept_by_nobody(page: str, status: int) -> Response:
 
 @pages.post("/provider/token")
 def token() -> Response:
-    """A code for tokens."""
+    """A code, or a refresh token, for tokens."""
     return make_response(_server().create_token_response())
+
+
+@pages.post("/provider/revoke")
+def revoke() -> Response:
+    """A refresh token, and all that came of the same sign-in, is good no more (RFC 7009)."""
+    return make_response(_server().create_endpoint_response("revocation"))
 
 
 @pages.get("/provider/jwks")

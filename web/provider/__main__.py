@@ -14,6 +14,17 @@ TOKEN_S = 3_600
 TOKENS_MAX = 100_000
 
 
+def _demo_passwords() -> str:
+    """Where others can reach us, the demo accounts have passwords of their own: these."""
+    if not settings().reachable:
+        return ""
+    accounts = [(email, users.demo_password(email)) for email, *_ in users.DEMO]
+    lines = "".join(f"    {email}  {password}\n" for email, password in accounts)
+    return (
+        f"  others can reach {settings().public_url}, so the demo accounts' passwords are\n{lines}"
+    )
+
+
 def main(arguments: Sequence[str]) -> str:
     """What to print. Raises SystemExit with a sentence."""
     if not settings().local_mode:
@@ -22,7 +33,7 @@ def main(arguments: Sequence[str]) -> str:
         case ["prepare"]:
             keys.ensure()
             users.add_demo()
-            return ""
+            return _demo_passwords()
         case ["token", email]:
             user = users.with_email(email)
             if user is None:

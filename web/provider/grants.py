@@ -2,11 +2,9 @@
 
 import hashlib
 import secrets
-from dataclasses import dataclass
 from time import time
 from typing import Any
 
-from authlib.oauth2.rfc6749 import ClientMixin
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
 from authlib.oidc.core import UserInfo
 from authlib.oidc.core.grants import OpenIDCode
@@ -15,50 +13,13 @@ from joserfc import jwt
 from pipeline.connections import pool
 from pipeline.settings import settings
 from sql import Row, write
-from web.provider import keys, users
+from web.provider import keys, refreshing, users
+from web.provider.clients import SHOWN_AS, Client
 from web.provider.users import User
 
 CODE_S = 60
 TOKEN_S = 900
 AUDIENCE = "ticketbuster"
-
-
-@dataclass(frozen=True)
-class Client(ClientMixin):  # type: ignore[misc]  # Authlib ships no types
-    """The one client there is: our own web."""
-
-    client_id: str
-    id_token_signed_response_alg: str = "RS256"  # noqa: S105  no password
-
-    def get_client_id(self) -> str:
-        return self.client_id
-
-    def get_default_redirect_uri(self) -> str:
-        return f"{settings().public_url}/login/callback"
-
-    def get_allowed_scope(self, scope: str) -> str:
-        return " ".join(one for one in scope.split() if one in ("openid", "profile", "email"))
-
-    def check_redirect_uri(self, redirect_uri: str) -> bool:
-        return redirect_uri == self.get_default_redirect_uri()
-
-    def check_client_secret(self, client_secret: str) -> bool:
-        expected = settings().oidc_client_secret or settings().secret_key
-        return secrets.compare_digest(client_secret, expected)
-
-    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
-        return endpoint == "token" and method in ("client_secret_basic", "client_secret_post")
-
-    def check_response_type(self, response_type: str) -> bool:
-        return response_type == "code"
-
-    def check_grant_type(self, grant_type: str) -> bool:
-        return grant_type == "authorization_code"
-
-
-def find_client(client_id: str) -> Client | None:
-    """The client of this id."""
-    return Client(client_id) if client_id == settings().oidc_client_id else None
 
 
 class Code:
@@ -92,7 +53,7 @@ class Code:
 class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
     """Codes live in Postgres, a minute, and are gone with their first use."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS = ("client_secret_basic", "client_secret_post")
+    TOKEN_ENDPOINT_AUTH_METHODS = SHOWN_AS
 
     def save_authorization_code(self, code: str, asked: Any) -> None:
         data = asked.payload.data
@@ -111,6 +72,9 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
     def query_authorization_code(self, code: str, _client: Client) -> Code | None:
         with pool("web").connection() as connection:
             rows = write(connection, "accounts.use_code", code=_digest(code), lifetime=CODE_S)
+        if not rows:
+            # A used code in other hands: what came of it is good no more (RFC 6749, 4.1.2).
+            refreshing.end(refreshing.family_of(code))
         return Code(rows[0]) if rows else None
 
     def delete_authorization_code(self, _code: Code) -> None:

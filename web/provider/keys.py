@@ -1,5 +1,7 @@
 """The key that signs the embedded provider's tokens, kept in DATA_DIR."""
 
+import hashlib
+import hmac
 import os
 from contextlib import suppress
 from functools import cache
@@ -37,3 +39,14 @@ def signing() -> RSAKey:
 def public() -> dict[str, Any]:
     """Its public half, as a JWKS."""
     return dict(KeySet([signing()]).as_dict(private=False))
+
+
+def client_secret() -> str:
+    """What our own web shows as its secret: it follows from SECRET_KEY, which stays at home."""
+    given = settings().oidc_client_secret
+    return (
+        given
+        or hmac.digest(
+            settings().secret_key.encode(), b"client of the provider", hashlib.sha256
+        ).hex()
+    )

@@ -2,6 +2,7 @@
 
 import logging
 import signal
+from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -34,6 +35,8 @@ PING_S = 25
 BLOCK_MS = 2_000
 BATCH_MAX = 500
 RETRY_S = 1.0
+SESSIONS_S = 15.0
+SESSIONS_MAX = 1_000
 SOCKETS_MAX = 12_000
 MESSAGE_BYTES_MAX = 1024
 MESSAGES_WAITING_MAX = 20
@@ -50,7 +53,7 @@ def create_app() -> Flask:
         "max_message_size": MESSAGE_BYTES_MAX,
     }
     # Moving holds asks seatlock, and gRPC would stop every greenlet here; web does that.
-    app.config["MOVES_HOLDS"] = False
+    app.config["ASKS_OTHERS"] = False
     problems.register(app)
     languages.register(app)
     words.register(app)
@@ -76,10 +79,14 @@ def create_app() -> Flask:
 
     @sock.route("/ws")  # type: ignore[untyped-decorator]  # flask-sock ships no types
     def listen(socket: Any) -> None:
-        buyer = accounts.caller().account
-        _serve_socket(Listener(socket, buyer, _event_id(), languages.chosen()), socket)
+        who = accounts.caller()
+        listener = Listener(socket, who.account, _event_id(), languages.chosen())
+        listener.session = who.session
+        listener.ends_at = who.expires_at if who.bearer else None
+        _serve_socket(listener, socket)
 
     gevent.spawn(_follow, app)
+    gevent.spawn(_let_go_for_ever)
     gevent.spawn(maps.tick_for_ever)
     return app
 
@@ -127,6 +134,34 @@ def _follow(app: Flask) -> None:
         except Exception:
             log.exception("the stream could not be followed")
         gevent.sleep(RETRY_S)
+
+
+def _let_go_for_ever() -> None:
+    """Close the sockets of sessions that have ended: who signed out hears nothing more."""
+    while True:
+        gevent.sleep(SESSIONS_S)
+        try:
+            let_go()
+        except accounts.AWAY as error:
+            log.warning("nobody knows which sessions ended: %s", type(error).__name__)
+        except Exception:
+            log.exception("sockets of ended sessions could not be found")
+
+
+def let_go() -> None:
+    """Close the sockets whose session or token has ended; a page comes back as who it then is."""
+    now = datetime.now(UTC)
+    for listener in listeners.everywhere():
+        if listener.ends_at is not None and listener.ends_at <= now:
+            listener.close(TRY_LATER)
+    keys = [one.session for one in listeners.everywhere() if one.session is not None]
+    living: set[bytes] = set()
+    for at in range(0, len(keys), SESSIONS_MAX):
+        living |= accounts.living(keys[at : at + SESSIONS_MAX])
+    ended = set(keys) - living
+    for listener in listeners.everywhere():
+        if listener.session in ended:
+            listener.close(TRY_LATER)
 
 
 def _next(app: Flask, last: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from contextlib import suppress
+from datetime import datetime
 from socket import SHUT_RDWR
 from typing import Any
 
@@ -27,6 +28,8 @@ class Listener:
 
     def __init__(self, socket: Any, buyer: str | None, event_id: int | None, language: str) -> None:
         self.buyer = buyer
+        self.session: bytes | None = None
+        self.ends_at: datetime | None = None
         self.language = language
         self.event_id = event_id
         self.section: int | str | None = None
