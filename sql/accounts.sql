@@ -14,10 +14,10 @@ WITH ended AS (
     DELETE FROM accounts.sessions WHERE key IN
         (SELECT key FROM accounts.sessions WHERE expires_at <= now() LIMIT 100)
 )
-INSERT INTO accounts.sessions (key, visitor, sub, name, email, roles, issuer, refresh_token, id_token,
+INSERT INTO accounts.sessions (key, visitor, sub, name, email, roles, issuer, refresh_token,
                                signed_in_at, fresh_until, expires_at)
 VALUES (%(key)s::bytea, %(visitor)s::uuid, %(sub)s::text, %(name)s::text, %(email)s::text, %(roles)s::text[],
-        %(issuer)s::text, %(refresh_token)s::bytea, %(id_token)s::bytea,
+        %(issuer)s::text, %(refresh_token)s::bytea,
         CASE WHEN %(sub)s::text IS NOT NULL THEN now() END,
         now() + make_interval(secs => %(fresh)s::double precision),
         now() + make_interval(secs => %(lifetime)s::double precision))
@@ -28,7 +28,7 @@ RETURNING key;
 UPDATE accounts.sessions
    SET key = %(new_key)s::bytea, previous_key = key, rotated_at = now(), visitor = %(visitor)s::uuid,
        sub = %(sub)s::text, name = %(name)s::text, email = %(email)s::text, roles = %(roles)s::text[],
-       issuer = %(issuer)s::text, refresh_token = %(refresh_token)s::bytea, id_token = %(id_token)s::bytea,
+       issuer = %(issuer)s::text, refresh_token = %(refresh_token)s::bytea,
        signed_in_at = now(), refreshing_until = NULL,
        fresh_until = now() + make_interval(secs => %(fresh)s::double precision),
        expires_at = now() + make_interval(secs => %(lifetime)s::double precision)
@@ -47,8 +47,7 @@ RETURNING sub, refresh_token;
 -- What the issuer says now. No session lives longer than `longest` after its sign-in.
 UPDATE accounts.sessions
    SET name = %(name)s::text, email = %(email)s::text, roles = %(roles)s::text[],
-       refresh_token = %(refresh_token)s::bytea, id_token = coalesce(%(id_token)s::bytea, id_token),
-       refreshing_until = NULL,
+       refresh_token = %(refresh_token)s::bytea, refreshing_until = NULL,
        fresh_until = now() + make_interval(secs => %(fresh)s::double precision),
        expires_at = least(now() + make_interval(secs => %(lifetime)s::double precision),
                           signed_in_at + make_interval(secs => %(longest)s::double precision))
@@ -69,7 +68,7 @@ RETURNING key;
 
 -- name: end_session
 -- Signed out; what the issuer gave is told, so that it can be ended there as well.
-DELETE FROM accounts.sessions WHERE key = %(key)s::bytea RETURNING issuer, refresh_token, id_token;
+DELETE FROM accounts.sessions WHERE key = %(key)s::bytea RETURNING issuer, refresh_token;
 
 -- name: begin_sign_in
 -- A tab goes to the identity provider; only the latest few of a session are kept.

@@ -248,7 +248,7 @@ def test_a_session_counts_only_for_its_issuer(client: FlaskClient) -> None:
 def test_an_end_without_renewal_comes_soon_where_nobody_can_be_asked() -> None:
     grant = tokens.Grant(
         Claims("x", "X", "x@example.com", frozenset(), datetime.now(UTC)),
-        "", None, None, 900,
+        "", None, 900,
     )  # fmt: skip
     assert grant.columns()["lifetime"] == tokens.UNASKED_S < tokens.LIFETIME_S
 

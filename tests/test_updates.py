@@ -145,3 +145,5 @@ def test_who_signed_out_hears_nothing_more(port: int, app: Flask) -> None:
     other.settimeout(0.5)
     with pytest.raises(websocket.WebSocketTimeoutException):
         other.recv()
+    for one in (socket, other):
+        one.close()

@@ -3,13 +3,11 @@
 ALTER TABLE accounts.sessions
     ADD COLUMN issuer text,
     ADD COLUMN refresh_token bytea,
-    ADD COLUMN id_token bytea,
     ADD COLUMN signed_in_at timestamptz,
     ADD COLUMN fresh_until timestamptz,
     ADD COLUMN refreshing_until timestamptz;
 COMMENT ON COLUMN accounts.sessions.issuer IS 'who signed the account in; the session counts only while that is our issuer';
 COMMENT ON COLUMN accounts.sessions.refresh_token IS 'encrypted under SECRET_KEY: who reads this table cannot use it';
-COMMENT ON COLUMN accounts.sessions.id_token IS 'encrypted as well; tells the issuer at sign-out whose session ends there';
 COMMENT ON COLUMN accounts.sessions.fresh_until IS 'until then name, address and roles are taken as the issuer said them last';
 COMMENT ON COLUMN accounts.sessions.refreshing_until IS 'somebody asks the issuer just now; a refresh token is good for one question';
 CREATE INDEX sessions_of_account ON accounts.sessions (sub) WHERE sub IS NOT NULL;

@@ -13,13 +13,14 @@ from typing import Any
 
 from playwright.sync_api import Browser
 
-from tests.audit.node import lighthouse
 from tests.audit.pages import Places, five
 from tests.audit.reasons import REASONS
 from tests.audit.tables import table
 from tests.browser import found
 from tests.journey.system import System
+from tests.node import node_with_packages
 
+HERE = Path(__file__).parent
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
 LEAST = 95
 FULL = 100
@@ -83,7 +84,8 @@ class Verdict:
 
 def audit(browser: Browser, system: System) -> bool:
     """Run all, print the tables; whether everything is as it should be."""
-    command, places = lighthouse(), five(system, browser)
+    command = [*node_with_packages(HERE), str(HERE / "node_modules/lighthouse/cli/index.js")]
+    places = five(system, browser)
     headers = system.folder / "headers.json"
     headers.write_text(json.dumps(places.headers))
     chromium = found() or browser.browser_type.executable_path

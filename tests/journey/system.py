@@ -142,7 +142,7 @@ class System:
     @contextmanager
     def another_web(self, **environment: str) -> Iterator["System"]:
         """The same system, answered by one more process of web with settings of its own."""
-        port = free_ports(1)[0]
+        port = int(environment.get("WEB_PORT") or free_ports(1)[0])
         process = subprocess.Popen(
             [sys.executable, "-m", "web"],
             cwd=ROOT,
@@ -205,7 +205,7 @@ def is_ready(address: str) -> bool:
 @contextmanager
 def running(folder: Path, **environment: str) -> Iterator[System]:
     """Start everything; at the end everything must be gone."""
-    port = free_ports(1)[0]
+    port = int(environment.get("PORT") or free_ports(1)[0])
     known = ("PATH", "HOME", "LANG", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
     environment = {
         **{name: os.environ[name] for name in known if name in os.environ},

@@ -86,7 +86,7 @@ def start_session(response: Response) -> bytes:
 
 
 NOBODYS: dict[str, Any] = {
-    **dict.fromkeys(("sub", "issuer", "refresh_token", "id_token", "fresh")),
+    **dict.fromkeys(("sub", "issuer", "refresh_token", "fresh")),
     "name": "",
     "email": "",
     "roles": [],

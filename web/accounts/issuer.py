@@ -18,7 +18,7 @@ from web.provider import keys as provider_keys
 
 TIMEOUT_S = 3.0
 METADATA_S = 3_600
-ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"]
+ALGORITHMS = ["RS256", "PS256", "ES256", "Ed25519", "EdDSA"]
 """What a token may be signed with: public keys only, whatever an issuer or a token says."""
 
 

@@ -109,17 +109,18 @@ def sign_out(response: Response) -> str | None:
     ended = renewal.end(accounts.key_of(token)) if token else None
     if ended is None or ended.issuer != issuer.address():
         return None
-    refresh_token, id_token = vault.unseal(ended.refresh_token), vault.unseal(ended.id_token)
+    refresh_token = vault.unseal(ended.refresh_token)
     if refresh_token:
         tokens.revoke(refresh_token)
     try:
         page = issuer.client().load_server_metadata().get("end_session_endpoint")
     except requests.RequestException:
         return None
-    asked = {"post_logout_redirect_uri": f"{settings().public_url}/"}
-    if id_token:
-        asked["id_token_hint"] = id_token
-    asked["client_id"] = settings().oidc_client_id
+    # No id_token_hint: a token has no place in an address. The issuer asks instead.
+    asked = {
+        "client_id": settings().oidc_client_id,
+        "post_logout_redirect_uri": f"{settings().public_url}/",
+    }
     return str(add_params_to_uri(page, asked)) if page else None
 
 

@@ -33,7 +33,6 @@ class Grant:
     claims: Claims
     access_token: str
     refresh_token: str | None
-    id_token: str | None
     expires_s: int
 
     def columns(self) -> dict[str, Any]:
@@ -45,7 +44,6 @@ class Grant:
             "roles": sorted(self.claims.roles),
             "issuer": issuer.address(),
             "refresh_token": vault.seal(self.refresh_token),
-            "id_token": vault.seal(self.id_token),
             "fresh": min(max(self.expires_s, FRESH_S_MIN), FRESH_S_MAX),
             "lifetime": LIFETIME_S if self.refresh_token else UNASKED_S,
         }
@@ -118,7 +116,6 @@ def _grant(token: dict[str, Any], id_token: dict[str, Any], known: Claims | None
         replace(claims, roles=known.roles if known and not said else roles),
         str(token.get("access_token", "")),
         token.get("refresh_token"),
-        token.get("id_token"),
         int(expires) if expires.isdecimal() else FRESH_S_MIN,
     )
 

