@@ -1,6 +1,7 @@
 """Access tokens: signature by the issuer's keys, issuer, audience, time, and nothing unusual."""
 
 import hashlib
+import logging
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +31,8 @@ KEYS_S = 600.0
 LEEWAY_S = 2
 """Two clocks are never quite the same."""
 TYPES = frozenset({"at+jwt", "application/at+jwt", "jwt"})
+log = logging.getLogger(__name__)
+
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
 
@@ -78,33 +81,31 @@ class Keys:
     def all(self, kid: str) -> KeySet:
         """Keys, of which one has this id if the issuer has it. Raises requests' errors.
 
-        While somebody asks, and while the issuer does not answer, the known ones are good.
+        One asks, and not again for some seconds whatever came of it; whoever has a known key does
+        not wait for that. While the issuer does not answer, what it said last is good.
         """
         known = self._set
         fine = known is not None and any(key.kid == kid for key in known.keys)
-        now = monotonic()
-        if known is not None and (now < self._ask_at or (fine and now < self._old_at)):
-            return known
-        if not self._lock.acquire(blocking=not fine):
-            assert known is not None
-            return known
-        try:
-            if self._set is None or self._set is known:
-                self._ask_at = monotonic() + REFETCH_S
-                self._set = self._asked(known if fine else None)
-                self._old_at = monotonic() + KEYS_S
-            return self._set
-        finally:
-            self._lock.release()
+        if monotonic() >= (self._old_at if fine else self._ask_at):
+            if self._lock.acquire(blocking=not fine):
+                try:
+                    if monotonic() >= self._ask_at:
+                        self._ask()
+                finally:
+                    self._lock.release()
+            known = self._set
+        if known is None:
+            raise requests.ConnectionError("the issuer did not answer a moment ago")
+        return known
 
-    @staticmethod
-    def _asked(instead: KeySet | None) -> KeySet:
+    def _ask(self) -> None:
         try:
-            return KeySet.import_key_set(issuer.keys())
-        except requests.RequestException:
-            if instead is None:
-                raise
-            return instead
+            self._set = KeySet.import_key_set(issuer.keys())
+            self._old_at = monotonic() + KEYS_S
+        except (requests.RequestException, JoseError, ValueError, TypeError, KeyError) as error:
+            log.warning("the issuer's keys could not be read: %s", type(error).__name__)
+        finally:
+            self._ask_at = monotonic() + REFETCH_S
 
 
 @cache

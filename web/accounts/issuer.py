@@ -17,7 +17,7 @@ from pipeline.settings import settings
 from web.provider import keys as provider_keys
 
 TIMEOUT_S = 3.0
-METADATA_S = 3_600
+METADATA_S, METADATA_RETRY_S = 3_600, 60
 ALGORITHMS = ["RS256", "PS256", "ES256", "Ed25519", "EdDSA"]
 """What a token may be signed with: public keys only, whatever an issuer or a token says."""
 
@@ -105,9 +105,10 @@ class _App(FlaskOAuth2App):  # type: ignore[misc]
                 answer.raise_for_status()
                 said = answer.json()
         except requests.RequestException:
-            if "_loaded_at" in known:
-                return known
-            raise
+            if "_loaded_at" not in known:
+                raise
+            known["_loaded_at"] = time() - METADATA_S + METADATA_RETRY_S
+            return known
         if not isinstance(said, dict) or str(said.get("issuer")).rstrip("/") != address():
             raise IssuerError(f"{address()} does not say that it is this issuer.")
         offered = said.get("id_token_signing_alg_values_supported") or ALGORITHMS
