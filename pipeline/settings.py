@@ -7,9 +7,10 @@ An address that nobody sets falls back to the free local port that `make setup` 
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from ipaddress import ip_network
 from pathlib import Path
 from time import monotonic
 from urllib.parse import urlsplit
@@ -130,6 +131,13 @@ def load(environ: Mapping[str, str]) -> Settings:  # noqa: C901  a list of check
             raise SettingError(f"{name}={given} makes no sense: give one of {', '.join(choices)}.")
         return given
 
+    def several_checked(name: str, fine: Callable[[str], bool], what: str) -> tuple[str, ...]:
+        given = several(name)
+        for one in given:
+            if not fine(one):
+                raise SettingError(f"{name}={one} makes no sense: give {what}.")
+        return given
+
     def several(name: str) -> tuple[str, ...]:
         return tuple(part.strip() for part in text(name).split(",") if part.strip())
 
@@ -211,8 +219,31 @@ def load(environ: Mapping[str, str]) -> Settings:  # noqa: C901  a list of check
         log_format=one_of("LOG_FORMAT", "text", ("text", "json")),
         failpoint=failpoint,
         rate_limits=limits,
-        trusted_proxies=several("TRUSTED_PROXIES"),
-        cors_origins=several("CORS_ORIGINS"),
+        trusted_proxies=several_checked(
+            "TRUSTED_PROXIES", _is_network, "addresses or networks, as in 10.0.0.0/8"
+        ),
+        cors_origins=several_checked(
+            "CORS_ORIGINS", _is_origin, "origins, as in https://partner.example, never *"
+        ),
+    )
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_origin(text: str) -> bool:
+    parts = urlsplit(text)
+    return (
+        parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and text == f"{parts.scheme}://{parts.netloc}"
+        and "@" not in text
+        and "*" not in text
     )
 
 

@@ -21,6 +21,7 @@ from web import (
     problems,
     provider,
     purchases,
+    shield,
     tickets,
     words,
 )
@@ -50,6 +51,7 @@ def create_app() -> Flask:
     looks.register(app)
     notices.register(app)
     accounts.register(app)
+    shield.register(app)
     for pages in (events, languages, polling, holds, orders, purchases, tickets, health):
         app.register_blueprint(pages.pages)
     app.register_blueprint(api)
