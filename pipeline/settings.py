@@ -20,6 +20,8 @@ from dotenv import dotenv_values
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 FAILPOINTS = frozenset({"held", "authorised", "committed", "job"})
 SECRET_KEY_LETTERS_MIN = 32
+SECRET_VARIETY_MIN = 10
+"""Fewer different letters than this has no secret that a machine made."""
 
 
 class SettingError(Exception):
@@ -176,6 +178,15 @@ def load(environ: Mapping[str, str]) -> Settings:  # noqa: C901  a list of check
         raise SettingError(
             f"SECRET_KEY is too short to be secret: give at least {SECRET_KEY_LETTERS_MIN} letters."
         )
+    client_secret = text("OIDC_CLIENT_SECRET")
+    for name, secret in (
+        ("SECRET_KEY", secret_key),
+        ("OIDC_CLIENT_SECRET", issuer and client_secret),
+    ):
+        if secret and len(set(secret)) < SECRET_VARIETY_MIN:
+            raise SettingError(
+                f"{name} is easily guessed: take what `openssl rand -base64 32` prints."
+            )
     workers_min = number("WORKERS_MIN", 1, 1, 64)
     return Settings(
         data_dir=data_dir,
@@ -212,7 +223,7 @@ def load(environ: Mapping[str, str]) -> Settings:  # noqa: C901  a list of check
         order_deadline_seconds=number("ORDER_DEADLINE_SECONDS", 3600, 1, 604_800),
         oidc_issuer=issuer,
         oidc_client_id=text("OIDC_CLIENT_ID", "ticketbuster"),
-        oidc_client_secret=text("OIDC_CLIENT_SECRET"),
+        oidc_client_secret=client_secret,
         oidc_scopes=text("OIDC_SCOPES", "openid profile email"),
         workers_min=workers_min,
         workers_max=number("WORKERS_MAX", max(2, workers_min), workers_min, 64),

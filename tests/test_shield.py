@@ -253,6 +253,17 @@ def test_a_proxy_that_is_no_address_stops_the_start(given: str) -> None:
         load({"TRUSTED_PROXIES": given})
 
 
+@pytest.mark.parametrize("given", [
+    {"SECRET_KEY": "x" * 31}, {"SECRET_KEY": "x" * 40}, {"SECRET_KEY": "changeme" * 5}, {"SECRET_KEY": "12" * 20},
+    {"OIDC_CLIENT_SECRET": "secret", "OIDC_ISSUER": "https://id.example", "PAYMENTS": "simulated"},
+    {"OIDC_CLIENT_SECRET": "x" * 40, "OIDC_ISSUER": "https://id.example", "PAYMENTS": "simulated"},
+    {"OIDC_ISSUER": "http://id.example", "PAYMENTS": "simulated"},
+], ids=str)  # fmt: skip
+def test_what_is_no_secret_stops_the_start(given: dict[str, str]) -> None:
+    with pytest.raises(SettingError, match=list(given)[0]):  # noqa: RUF015
+        load(given)
+
+
 # whose address it is
 
 
