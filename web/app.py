@@ -15,6 +15,7 @@ from web import (
     health,
     holds,
     languages,
+    limits,
     looks,
     notices,
     orders,
@@ -52,6 +53,7 @@ def create_app() -> Flask:
     notices.register(app)
     accounts.register(app)
     shield.register(app)
+    limits.register(app)
     for pages in (events, languages, polling, holds, orders, purchases, tickets, health):
         app.register_blueprint(pages.pages)
     app.register_blueprint(api)
