@@ -299,7 +299,7 @@ def test_what_an_untrusted_neighbour_tells_is_hearsay(  # noqa: PLR0917  a table
 
 HOSTILE = (
     "<img src=x onerror=alert(1)>", "</script><script>alert(1)</script>", "<style>*{display:none}</style>",
-    "<iframe src=https://evil.example></iframe>", '" onmouseover="alert(1)', "javascript:alert(1)", "{{ 7*7 }}",
+    "<iframe src=https://evil.example></iframe>", '" onmouseover="alert(1)', "javascript:alert(1)", "{{ 1234*1234 }}",
     "]]><svg/onload=alert(1)>",
 )  # fmt: skip
 
@@ -327,7 +327,7 @@ def test_an_organisers_text_is_inert_everywhere(client: FlaskClient, text: str) 
         ):
             assert tag not in page, path
         assert 'href="javascript:' not in page
-        assert "49" not in page or "7*7" not in text or "7*7" in page
+        assert "1522756" not in page, "no template inside a template"
         for block in re.findall(
             r'<script type="application/ld\+json">(.*?)</script>', page, re.DOTALL
         ):
