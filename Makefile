@@ -4,7 +4,7 @@ BIN := .venv/bin
 N ?= 10
 KILLS := tests/journey/test_killed.py
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-journeys test-rest lint bench audit stubs translations token tokens
+.PHONY: help setup run test test-journeys test-rest lint bench audit fuzz stubs translations token tokens
 .SILENT:
 
 help: ## this list
@@ -51,6 +51,9 @@ bench: .venv/installed-dev ## measure orders, live maps and the best seats; `mak
 audit: .venv/installed-dev ## the pages as Lighthouse, axe and a slow phone see them
 	$(BIN)/python -m tests.browser
 	$(BIN)/python -m tests.audit
+
+fuzz: .venv/installed-dev ## thousands of requests, right and wrong, against the API's own document
+	$(BIN)/python -m tests.fuzz $(EXAMPLES) $(SEED)
 
 stubs: .venv/installed-dev ## the gRPC stubs, anew from seatlock.proto
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. pipeline/seatlock/seatlock.proto

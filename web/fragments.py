@@ -27,6 +27,14 @@ def private(response: Response) -> Response:
     return response
 
 
+def asked_again(response: Response) -> Response:
+    """The caller's own, with an ETag by which a program asks whether it changed."""
+    private(response).vary.add("Authorization")
+    response.add_etag()
+    response.make_conditional(request)
+    return response
+
+
 def keep_private(response: Response) -> Response:
     """What does not say who may keep it is the asker's alone: a cache may ignore Vary."""
     if "Cache-Control" not in response.headers:

@@ -23,7 +23,7 @@ DETAILS = {
 
 def checked_key(key: str | None) -> str:
     """The key. Raises Problem 400 when it is missing, empty, or longer than 100 characters."""
-    if not key or len(key) > KEY_LETTERS_MAX or not key.isprintable():
+    if not key or len(key) > KEY_LETTERS_MAX or not (key.isascii() and key.isprintable()):
         raise Problem(
             400,
             "idempotency_key_needed",

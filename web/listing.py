@@ -42,7 +42,7 @@ class Search:
     @classmethod
     def parse(cls, args: Mapping[str, str]) -> Self:
         """Read the parameters of an address. Raises Problem 422 for one that makes no sense."""
-        limit = whole_number(args.get("limit") or str(PAGE_EVENTS))
+        limit = whole_number(args.get("limit", str(PAGE_EVENTS)))
         search = cls(
             args.get("category") or "",
             _words(args.get("q") or ""),

@@ -7,18 +7,30 @@ from web.accounts import renewal, session, signed_in, tokens
 from web.accounts.bearer import TOKEN_LETTERS_MAX, refused
 from web.accounts.sign_in import authorization_url, issuer_away, sign_out
 from web.api import api
-from web.inputs import json_body
+from web.api.contract import HOLDER, SESSION, contract
+from web.api.schemas import LOGIN_BODY, REFRESH_BODY
+from web.fragments import asked_again
+from web.inputs import ADDRESS_LETTERS_MAX, json_body
 from web.problems import Problem
 from web.words import rfc3339
 
 
 @api.post("/auth/login")
+@contract(
+    "Where to sign in, and a cookie that the sign-in belongs to; a form is led there by 303.",
+    {200: "Authorization", 303: None},
+    who=SESSION,
+    takes=LOGIN_BODY,
+    body_needed=False,
+)
 def begin_login() -> Response:
     """Where to sign in, and a cookie that the sign-in belongs to; a form is led there."""
-    body = request.get_json() if request.is_json else request.form
-    following = body.get("next") if hasattr(body, "get") else None
+    body = json_body() if request.is_json else request.form
+    following = body.get("next", "/")
+    if not isinstance(following, str) or len(following) > ADDRESS_LETTERS_MAX:
+        raise Problem(422, "invalid_body", "next is the path of a page of ours.")
     response = make_response()
-    address = authorization_url(response, following if isinstance(following, str) else "/")
+    address = authorization_url(response, following)
     answer = jsonify(authorization_url=address) if request.is_json else redirect(address, 303)
     for cookie in response.headers.getlist("Set-Cookie"):
         answer.headers.add("Set-Cookie", cookie)
@@ -26,6 +38,13 @@ def begin_login() -> Response:
 
 
 @api.post("/auth/logout")
+@contract(
+    "The session ends, and its refresh token; so does a refresh token in the body.",
+    {204: None},
+    who=SESSION,
+    takes=REFRESH_BODY,
+    body_needed=False,
+)
 def end_login() -> Response:
     """The session and its refresh token end; a refresh token in the body ends too."""
     response = make_response("", 204)
@@ -37,6 +56,13 @@ def end_login() -> Response:
 
 
 @api.post("/auth/refresh")
+@contract(
+    "Renews the cookie's session, or changes a refresh token for a new pair.",
+    {200: "Renewal"},
+    who=SESSION,
+    takes=REFRESH_BODY,
+    body_needed=False,
+)
 def renew_login() -> Response:
     """The cookie's session is renewed, or a refresh token is changed for a new pair."""
     named = _named_token()
@@ -81,13 +107,15 @@ def _named_token() -> str:
 
 
 @api.get("/auth/me")
+@contract("Who asks.", {200: "Me"}, who=HOLDER)
 def me() -> Response:
     """Who asks."""
     who = signed_in()
-    return jsonify(
+    answer = jsonify(
         sub=who.account,
         name=who.name,
         email=who.email,
         roles=sorted(who.roles),
         expires_at=rfc3339(who.expires_at) if who.expires_at else None,
     )
+    return asked_again(answer)

@@ -3,8 +3,10 @@
 from flask import Response, jsonify, request
 
 from web.api import api
+from web.api.contract import contract
+from web.api.schemas import CURSOR_ASKED
 from web.inputs import event_id as checked
-from web.listing import Page, Search, read_page
+from web.listing import CATEGORIES, PAGE_EVENTS_MAX, Page, Search, read_page
 from web.recent import Recent
 from web.seats import (
     event_json,
@@ -21,7 +23,23 @@ LISTS_KEPT_MAX = 256
 _lists: Recent[Page] = Recent(LIST_S, LISTS_KEPT_MAX)
 
 
+EVENT_NOT_FOUND = {404: ("not_found", "event_not_found")}
+
+
 @api.get("/events")
+@contract(
+    "Events on sale or to come, a page at a time.",
+    {200: "Events"},
+    query={
+        "category": {"type": "string", "enum": ["", *CATEGORIES]},
+        "q": {"type": "string", "description": "words in title, venue and description"},
+        "sort": {"type": "string", "enum": ["", "date", "price"]},
+        "order": {"type": "string", "enum": ["", "asc", "desc"]},
+        "limit": {"type": "integer", "minimum": 1, "maximum": PAGE_EVENTS_MAX},
+        "cursor": CURSOR_ASKED,
+    },
+    refuses={422: ("invalid_parameter",)},
+)
 def list_events() -> Response:
     """The events on sale or to come, a page at a time."""
     search = Search.parse(request.args)
@@ -37,6 +55,7 @@ def list_events() -> Response:
 
 
 @api.get("/events/<int:event_id>")
+@contract("One event.", {200: "Event"}, refuses=EVENT_NOT_FOUND)
 def show_event(event_id: int) -> Response:
     """One event."""
     event = find_event_or_last_known(event_id)
@@ -44,6 +63,7 @@ def show_event(event_id: int) -> Response:
 
 
 @api.get("/events/<int:event_id>/seats")
+@contract("All seats of an event.", {200: "Seats"}, refuses=EVENT_NOT_FOUND)
 def list_seats(event_id: int) -> Response:
     """All seats of an event; they are at least as new as `version` of the live updates."""
     find_event(checked(event_id))

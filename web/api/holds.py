@@ -4,6 +4,8 @@ from flask import Response, jsonify
 
 from web.accounts import caller, start_session
 from web.api import api
+from web.api.contract import HOLDER, contract
+from web.api.schemas import SEATS_BODY
 from web.holds import lengthen, lock, unlock
 from web.inputs import event_id as checked
 from web.inputs import json_body, seat_ids
@@ -13,8 +15,21 @@ from web.problems import Problem, document
 from web.seats import find_event, named_seats, seat_json
 from web.words import rfc3339
 
+EVENT_NOT_FOUND = {404: ("not_found", "event_not_found"), 422: ("invalid_seats",)}
+
 
 @api.post("/events/<int:event_id>/lock-seat")
+@contract(
+    "Hold all of the seats, or none, for ten minutes.",
+    {200: "Hold"},
+    who=HOLDER,
+    takes=SEATS_BODY,
+    refuses={
+        **EVENT_NOT_FOUND,
+        401: ("session_needed",),
+        409: ("seat_unavailable", "too_many_seats", "not_on_sale"),
+    },
+)
 def lock_seat(event_id: int) -> Response:
     """Hold all of the seats or none."""
     wanted = seat_ids(json_body().get("seat_ids"))
@@ -32,6 +47,12 @@ def lock_seat(event_id: int) -> Response:
 
 
 @api.post("/events/<int:event_id>/unlock-seat")
+@contract(
+    "Give seats back; names those that were the caller's.",
+    {200: "Released"},
+    takes=SEATS_BODY,
+    refuses=EVENT_NOT_FOUND,
+)
 def unlock_seat(event_id: int) -> Response:
     """Give seats back. Only the caller's own holds change; the answer names them."""
     named = seat_ids(json_body().get("seat_ids"))
@@ -41,6 +62,12 @@ def unlock_seat(event_id: int) -> Response:
 
 
 @api.post("/events/<int:event_id>/extend-hold")
+@contract(
+    "Half of the time more, once a seat.",
+    {200: "Extended"},
+    takes=SEATS_BODY,
+    refuses={**EVENT_NOT_FOUND, 409: ("hold_expired",)},
+)
 def extend_hold(event_id: int) -> Response:
     """Half of HOLD_SECONDS more, once a seat and holder; asked again, the same answer."""
     named = seat_ids(json_body().get("seat_ids"))

@@ -15,8 +15,10 @@ from pipeline.payments import Payment, valid_card
 from pipeline.purchases import Wish
 from web.accounts import signed_in
 from web.api import api
+from web.api.contract import HOLDER, contract
+from web.api.schemas import CURSOR_ASKED, KEY, ORDER_BODY
 from web.bought import Order, find_order, order_json, orders_of
-from web.fragments import private
+from web.fragments import asked_again
 from web.inputs import event_id as checked
 from web.inputs import json_body, seat_ids, whole_number
 from web.keys import checked_key, refusal_of
@@ -31,6 +33,20 @@ METHOD_LETTERS_MAX = 100
 
 
 @api.post("/orders")
+@contract(
+    "Buy seats, held already or free; the same key gives the same answer.",
+    {201: "Placed"},
+    who=HOLDER,
+    takes=ORDER_BODY,
+    headers={"Idempotency-Key": KEY},
+    refuses={
+        400: ("idempotency_key_needed",),
+        402: ("payment_declined", "insufficient_funds"),
+        404: ("event_not_found",),
+        409: ("seat_unavailable", "too_many_seats", "hold_expired", "not_on_sale", "in_progress"),
+        422: ("invalid_seats", "invalid_payment", "idempotency_key_reused"),
+    },
+)
 def create_order() -> Response:
     """Buy seats, held already or free; the same key gives the same answer."""
     buyer = str(signed_in().account)
@@ -72,36 +88,46 @@ def _payment(body: dict[str, Any]) -> Payment | None:
 
 
 @api.get("/orders")
+@contract(
+    "The caller's orders, the newest first, a page at a time.",
+    {200: "Orders"},
+    who=HOLDER,
+    query={
+        "limit": {"type": "integer", "minimum": 1, "maximum": PAGE_ORDERS_MAX},
+        "cursor": CURSOR_ASKED,
+    },
+    refuses={422: ("invalid_parameter",)},
+)
 def list_orders() -> Response:
     """The caller's orders, the newest first, a page at a time."""
     buyer = str(signed_in().account)
-    limit = whole_number(request.args.get("limit") or str(PAGE_ORDERS)) or 0
+    limit = whole_number(request.args.get("limit", str(PAGE_ORDERS))) or 0
     if not 1 <= limit <= PAGE_ORDERS_MAX:
         raise Problem(
             422, "invalid_parameter", f"limit is a whole number from 1 to {PAGE_ORDERS_MAX}."
         )
     page = orders_of(buyer, limit + 1, _after(request.args.get("cursor") or ""))
     following = _cursor(page[limit - 1]) if len(page) > limit else None
-    return _private(jsonify(orders=[order_json(one) for one in page[:limit]], next=following))
+    return asked_again(jsonify(orders=[order_json(one) for one in page[:limit]], next=following))
 
 
 @api.get("/orders/<uuid:order_uuid>")
+@contract("One order of the caller's.", {200: "Order"}, who=HOLDER, refuses={404: ("not_found",)})
 def show_order(order_uuid: UUID) -> Response:
     """One order; ask again with its ETag until it is final."""
-    return _private(jsonify(order_json(find_order(order_uuid, str(signed_in().account)))))
+    return asked_again(jsonify(order_json(find_order(order_uuid, str(signed_in().account)))))
 
 
 @api.post("/orders/<uuid:order_uuid>/cancel")
+@contract(
+    "Call a completed order off before its event; asked twice, the same answer.",
+    {200: "Order"},
+    who=HOLDER,
+    refuses={404: ("not_found",), 409: ("not_cancellable",)},
+)
 def cancel_order(order_uuid: UUID) -> Response:
     """Call a completed order off before its event; asked twice, the same answer."""
     return jsonify(order_json(call_off(order_uuid, str(signed_in().account))))
-
-
-def _private(response: Response) -> Response:
-    private(response).vary.add("Authorization")
-    response.add_etag()
-    response.make_conditional(request)
-    return response
 
 
 def _cursor(last: Order) -> str:
