@@ -8,6 +8,8 @@ from flask import Flask, Response, render_template, request
 from psycopg import OperationalError
 from werkzeug.exceptions import HTTPException
 
+from web.failures import request_id
+
 log = logging.getLogger(__name__)
 
 RETRY_S = 2
@@ -84,7 +86,7 @@ def _away(error: OperationalError) -> Response:
 
 
 def _bug(error: Exception) -> Response:
-    log.error("unexpected", exc_info=error)
+    log.error("unexpected, request %s", request_id(), exc_info=error)
     return _answer(
         Problem(
             500,
