@@ -7,9 +7,10 @@ An address that nobody sets falls back to the free local port that `make setup` 
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from ipaddress import ip_network
 from pathlib import Path
 from time import monotonic
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ from dotenv import dotenv_values
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 FAILPOINTS = frozenset({"held", "authorised", "committed", "job"})
 SECRET_KEY_LETTERS_MIN = 32
+SECRET_VARIETY_MIN = 10
+"""Fewer different letters than this has no secret that a machine made."""
 
 
 class SettingError(Exception):
@@ -130,6 +133,13 @@ def load(environ: Mapping[str, str]) -> Settings:  # noqa: C901  a list of check
             raise SettingError(f"{name}={given} makes no sense: give one of {', '.join(choices)}.")
         return given
 
+    def several_checked(name: str, fine: Callable[[str], bool], what: str) -> tuple[str, ...]:
+        given = several(name)
+        for one in given:
+            if not fine(one):
+                raise SettingError(f"{name}={one} makes no sense: give {what}.")
+        return given
+
     def several(name: str) -> tuple[str, ...]:
         return tuple(part.strip() for part in text(name).split(",") if part.strip())
 
@@ -168,6 +178,15 @@ def load(environ: Mapping[str, str]) -> Settings:  # noqa: C901  a list of check
         raise SettingError(
             f"SECRET_KEY is too short to be secret: give at least {SECRET_KEY_LETTERS_MIN} letters."
         )
+    client_secret = text("OIDC_CLIENT_SECRET")
+    for name, secret in (
+        ("SECRET_KEY", secret_key),
+        ("OIDC_CLIENT_SECRET", issuer and client_secret),
+    ):
+        if secret and len(set(secret)) < SECRET_VARIETY_MIN:
+            raise SettingError(
+                f"{name} is easily guessed: take what `openssl rand -base64 32` prints."
+            )
     workers_min = number("WORKERS_MIN", 1, 1, 64)
     return Settings(
         data_dir=data_dir,
@@ -204,15 +223,38 @@ def load(environ: Mapping[str, str]) -> Settings:  # noqa: C901  a list of check
         order_deadline_seconds=number("ORDER_DEADLINE_SECONDS", 3600, 1, 604_800),
         oidc_issuer=issuer,
         oidc_client_id=text("OIDC_CLIENT_ID", "ticketbuster"),
-        oidc_client_secret=text("OIDC_CLIENT_SECRET"),
+        oidc_client_secret=client_secret,
         oidc_scopes=text("OIDC_SCOPES", "openid profile email"),
         workers_min=workers_min,
         workers_max=number("WORKERS_MAX", max(2, workers_min), workers_min, 64),
         log_format=one_of("LOG_FORMAT", "text", ("text", "json")),
         failpoint=failpoint,
         rate_limits=limits,
-        trusted_proxies=several("TRUSTED_PROXIES"),
-        cors_origins=several("CORS_ORIGINS"),
+        trusted_proxies=several_checked(
+            "TRUSTED_PROXIES", _is_network, "addresses or networks, as in 10.0.0.0/8"
+        ),
+        cors_origins=several_checked(
+            "CORS_ORIGINS", _is_origin, "origins, as in https://partner.example, never *"
+        ),
+    )
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_origin(text: str) -> bool:
+    parts = urlsplit(text)
+    return (
+        parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and text == f"{parts.scheme}://{parts.netloc}"
+        and "@" not in text
+        and "*" not in text
     )
 
 

@@ -4,7 +4,8 @@
 -- Where the account is signed in.
 SELECT sessions.signed_in_at, sessions.created_at, sessions.expires_at,
        coalesce(sessions.key = %(key)s::bytea, false) AS here
-  FROM accounts.sessions WHERE sessions.sub = %(sub)s::text AND sessions.expires_at > now()
+  FROM accounts.sessions
+ WHERE sessions.sub = %(sub)s::text AND sessions.expires_at > now() AND sessions.issuer = %(issuer)s::text
  ORDER BY sessions.created_at DESC LIMIT %(limit)s::integer;
 
 -- name: end_sessions

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 INSTALL_S_MAX = 300
@@ -67,13 +67,18 @@ def chromium() -> Iterator[Browser]:
 
 
 def phone(browser: Browser, address: str) -> Page:
-    """A new visitor with a phone; a script's error fails the test."""
+    """A new visitor with a phone; a script's error fails the test, and so does what our policy forbids."""
     page = browser.new_context(viewport=PHONE, base_url=address, locale="es-PE").new_page()  # type: ignore[arg-type]
 
     def fail(error: object) -> None:
         raise AssertionError(error)
 
+    def read(message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text:
+            fail(message.text)
+
     page.on("pageerror", fail)
+    page.on("console", read)
     return page
 
 

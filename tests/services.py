@@ -20,6 +20,8 @@ def services() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="ticketbuster-tests-"))
     os.environ["DATA_DIR"] = str(folder)
     os.environ["PORT"] = FIRST_PORT
+    # Tests ask more often than anybody may; those of the limits turn them on.
+    os.environ["RATE_LIMITS"] = "off"
     prepare.write_run_env(folder)
     settings.cache_clear()
     try:

@@ -100,6 +100,7 @@ def client(issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskCli
     monkeypatch.setenv("OIDC_ISSUER", issuer.address)
     monkeypatch.setenv("OIDC_CLIENT_ID", "boleteria")
     monkeypatch.setenv("PAYMENTS", "simulated")
+    monkeypatch.setenv("RATE_LIMITS", "on")
     settings.cache_clear()
     app: Flask = create_app()
     app.testing = True

@@ -15,7 +15,6 @@ from tests.halls import hall
 from tests.people import ANA, bearer, sign_in
 from tests.stations import PAYS, ledger, one, paid, purchase, rows, run_all
 from tests.test_checkout import hold
-from web import accounts
 from web.recent import forget
 
 pytestmark = pytest.mark.usefixtures("clean")
@@ -78,18 +77,3 @@ def test_a_payment_confirmed_late_still_buys_the_seat_that_nobody_else_took() ->
     confirm()
     sweeper.run_once()
     assert orders.buy(ANA.sub, key, wish).status == 201
-
-
-def test_behind_https_the_cookie_is_for_https_alone(
-    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """H37, the part that is built: links come from PUBLIC_URL, never from a Host header."""
-    assert "Secure" not in client.get("/login").headers["Set-Cookie"]
-    public = type("Public", (), {"public_url": "https://tickets.example"})
-    client.delete_cookie("session")
-    with monkeypatch.context() as patch:
-        patch.setattr(accounts, "settings", lambda: public)
-        assert "Secure" in client.get("/login").headers["Set-Cookie"]
-    elsewhere = client.get("/login", headers={"Host": "evil.example", "X-Forwarded-Proto": "https"})
-    assert elsewhere.headers["Location"].startswith(settings().public_url)
-    assert "evil.example" not in elsewhere.headers["Location"]

@@ -286,7 +286,7 @@ def test_without_a_valid_token_nothing_is_bought(client: FlaskClient, header: st
 
 
 def test_an_expired_token_is_refused(client: FlaskClient) -> None:
-    headers = {"Authorization": f"Bearer {token_of(ANA, -1)}"}
+    headers = {"Authorization": f"Bearer {token_of(ANA, -10)}"}
     assert client.get("/api/orders", headers=headers).status_code == 401
 
 

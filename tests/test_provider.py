@@ -125,6 +125,7 @@ def test_where_others_can_reach_it_no_password_is_known(monkeypatch: pytest.Monk
     """Public local mode: the start replaces the known passwords, and says the new ones."""
     with monkeypatch.context() as patch:
         patch.setenv("PUBLIC_URL", "https://show.example")
+        patch.setenv("RATE_LIMITS", "on")
         command = [sys.executable, "-m", "web.provider", "prepare"]
         said = [subprocess.run(command, capture_output=True, text=True, check=True).stdout
                 for _ in range(2)]  # fmt: skip
@@ -165,6 +166,7 @@ def test_beside_an_issuer_the_provider_does_not_start(
 ) -> None:
     monkeypatch.setenv("OIDC_ISSUER", "https://id.example")
     monkeypatch.setenv("PAYMENTS", "simulated")
+    monkeypatch.setenv("RATE_LIMITS", "on")
     settings.cache_clear()
     try:
         with pytest.raises(RuntimeError, match="OIDC_ISSUER"):

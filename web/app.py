@@ -16,12 +16,14 @@ from web import (
     health,
     holds,
     languages,
+    limits,
     looks,
     notices,
     orders,
     problems,
     provider,
     purchases,
+    shield,
     status,
     tickets,
     words,
@@ -54,6 +56,8 @@ def create_app() -> Flask:
     looks.register(app)
     notices.register(app)
     accounts.register(app)
+    shield.register(app)
+    limits.register(app)
     for pages in (events, languages, polling, holds, orders, purchases, tickets, health):
         app.register_blueprint(pages.pages)
     app.register_blueprint(privacy.pages)

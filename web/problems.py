@@ -53,7 +53,8 @@ def _wants_document() -> bool:
     return request.path.startswith("/api/")
 
 
-def _answer(problem: Problem) -> Response:
+def answer(problem: Problem) -> Response:
+    """The problem as a page, or as a document under /api."""
     if _wants_document():
         return document(problem)
     page = render_template("problem.html", problem=problem)
@@ -76,18 +77,18 @@ def _http(error: HTTPException) -> Response:
         return error.get_response()  # type: ignore[return-value]  # a redirect is its own answer
     status = error.code or 500
     headers = {name: text for name, text in error.get_headers() if name in ("Allow", "Retry-After")}
-    return _answer(Problem(status, CODES.get(status, "refused"), error.description or "", headers))
+    return answer(Problem(status, CODES.get(status, "refused"), error.description or "", headers))
 
 
 def _away(error: OperationalError) -> Response:
     log.warning("Postgres does not answer: %s", str(error).partition("\n")[0])
     detail = f"Nobody could look that up just now. Try again in {RETRY_S} seconds."
-    return _answer(Problem(503, "busy", detail, {"Retry-After": str(RETRY_S)}))
+    return answer(Problem(503, "busy", detail, {"Retry-After": str(RETRY_S)}))
 
 
 def _bug(error: Exception) -> Response:
     log.error("unexpected, request %s", request_id(), exc_info=error)
-    return _answer(
+    return answer(
         Problem(
             500,
             "internal_error",
@@ -98,7 +99,7 @@ def _bug(error: Exception) -> Response:
 
 def register(app: Flask) -> None:
     """Let every refusal of this app, expected or not, be answered in the right form."""
-    app.register_error_handler(Problem, _answer)
+    app.register_error_handler(Problem, answer)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(OperationalError, _away)
     app.register_error_handler(Exception, _bug)

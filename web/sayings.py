@@ -28,6 +28,10 @@ REFUSALS: dict[str, tuple[str, str]] = {
         N_("No es para tu cuenta"),
         N_("Esta página pide un permiso que tu cuenta no tiene."),
     ),
+    "cross_site": (
+        N_("Esto vino de otro sitio"),
+        N_("Por tu seguridad no hicimos nada. Ábrelo aquí y prueba otra vez."),
+    ),
     "not_found": (N_("No está aquí"), N_("Esta página no existe, o no es tuya.")),
     "event_not_found": (
         N_("Ese evento no está"),

@@ -128,7 +128,7 @@ def test_a_first_visit_is_light(system: System) -> None:
     pages[checkout] = compressed(system, checkout, visitor)
     page = requests.get(f"{system.address}/events", timeout=10).text
     parts = set(re.findall(r'(?:src|href)="(/static/[^"]+\.(?:css|js))"', page))
-    assert len(parts) == 4
+    assert len(parts) == 5, "one of them only where no script runs"
     kept = requests.get(system.address + min(parts), timeout=10).headers["Cache-Control"]
     assert kept == "public, max-age=31536000, immutable"
     other = re.sub(r"/static/\w+/", "/static/000000000000/", min(parts))
@@ -138,3 +138,28 @@ def test_a_first_visit_is_light(system: System) -> None:
     for path, size in pages.items():
         assert size + style_bytes < PAGE_BYTES_MAX, path
         assert size + parts_bytes < VISIT_BYTES_MAX, path
+
+
+def test_what_somebody_smuggles_into_a_page_does_not_run(system: System, browser: Browser) -> None:
+    """The last guard, should a text ever stand in a page as it came."""
+    page = browser.new_context(base_url=system.address).new_page()
+    refused: list[str] = []
+    page.on("console", lambda message: refused.append(message.text))
+    page.goto("/events")
+    page.evaluate("""() => {
+        const script = document.createElement("script");
+        script.textContent = "window.ran = 1";
+        document.body.append(script);
+        const style = document.createElement("style");
+        style.textContent = "body { color: rgb(1, 2, 3) }";
+        document.body.append(style);
+        document.body.insertAdjacentHTML("beforeend", "<img src=/nothing onerror='window.ran = 2'>");
+        document.body.insertAdjacentHTML("beforeend", "<iframe src=/events></iframe>");
+        const far = document.createElement("script");
+        far.src = "http://127.0.0.1:9/x.js";
+        document.body.append(far);
+    }""")
+    page.wait_for_timeout(500)
+    assert page.evaluate("window.ran") is None
+    assert page.evaluate("getComputedStyle(document.body).color") != "rgb(1, 2, 3)"
+    assert len([text for text in refused if "Content Security Policy" in text]) >= 4

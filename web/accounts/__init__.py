@@ -1,6 +1,7 @@
 """Who asks: a visitor with a cookie, an account signed in, or the bearer of a token."""
 
 import hashlib
+import hmac
 import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ NOBODYS: dict[str, Any] = {
 
 def begin(response: Response, visitor: UUID | None = None, **account: Any) -> bytes:
     """A new session row, a visitor's or an account's, and its cookie on the response."""
-    token = secrets.token_urlsafe(32)
+    token = new_token()
     columns = {**NOBODYS, **account}
     with pool("web").connection() as connection:
         write(connection, "accounts.begin_session", key=key_of(token), visitor=visitor, **columns)
@@ -130,6 +131,23 @@ def set_cookie(response: Response, token: str) -> None:
 def delete_cookie(response: Response) -> None:
     """The browser forgets it."""
     response.delete_cookie(cookie_name(), path="/", httponly=True, samesite="Lax", secure=_secure())
+
+
+def new_token() -> str:
+    """A cookie's value: random, and marked as ours."""
+    name = secrets.token_urlsafe(32)
+    return f"{name}.{_mark(name)}"
+
+
+def is_ours(token: str) -> bool:
+    """Whether we gave this cookie; says nothing of whether its session still lives."""
+    name, _, mark = token.partition(".")
+    return hmac.compare_digest(_mark(name).encode(), mark.encode(errors="replace"))
+
+
+def _mark(name: str) -> str:
+    key = settings().secret_key.encode()
+    return hmac.digest(key, b"cookie " + name.encode(errors="replace"), hashlib.sha256).hex()[:16]
 
 
 def key_of(token: str) -> bytes:

@@ -151,6 +151,16 @@ def client() -> Any:
     return _client(_app(), address())
 
 
+def origins() -> frozenset[str]:
+    """Where the issuer's pages are, as far as that is known already."""
+    if settings().local_mode:
+        return frozenset()
+    known = client().server_metadata
+    pages = [address(), known.get("authorization_endpoint"), known.get("end_session_endpoint")]
+    parts = [urlsplit(page) for page in pages if page]
+    return frozenset(f"{one.scheme}://{one.netloc}" for one in parts)
+
+
 def ask(what: str, **how: Any) -> Any:
     """Ask an endpoint by one of the methods of Authlib's session. Raises requests' errors.
 

@@ -13,7 +13,7 @@ from pipeline.seatlock.client import SeatlockUnreachableError
 from pipeline.settings import settings
 from sql import read, write
 from web import trail
-from web.accounts import Caller, audit, delete_cookie, signed_in
+from web.accounts import Caller, audit, delete_cookie, issuer, signed_in
 from web.bought import order_json, orders_of
 from web.fragments import private, see_other
 from web.holds import busy
@@ -127,7 +127,12 @@ def _standing(sub: str) -> list[Any]:
 def _sessions(who: Caller) -> list[Any]:
     with pool("web").connection() as connection:
         return read(
-            connection, "privacy.sessions", sub=who.account, key=who.session, limit=SESSIONS_MAX
+            connection,
+            "privacy.sessions",
+            sub=who.account,
+            key=who.session,
+            issuer=issuer.address(),
+            limit=SESSIONS_MAX,
         )
 
 

@@ -77,7 +77,7 @@ def callback() -> Response:
     visitor = row.visitor
     if visitor is not None and accounts.move_holds(key, visitor, grant.claims.sub):
         visitor = None
-    token = secrets.token_urlsafe(32)
+    token = accounts.new_token()
     with pool("web").connection() as connection:
         write(
             connection,

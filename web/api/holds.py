@@ -7,6 +7,8 @@ from web.api import api
 from web.holds import lengthen, lock, unlock
 from web.inputs import event_id as checked
 from web.inputs import json_body, seat_ids
+from web.limits import under_pressure
+from web.patience import WAIT_S
 from web.problems import Problem, document
 from web.seats import find_event, named_seats, seat_json
 from web.words import rfc3339
@@ -52,7 +54,20 @@ def extend_hold(event_id: int) -> Response:
 
 
 def _session_needed() -> Response:
-    """No token and no cookie: here is a cookie, nothing is held, send it again."""
+    """No token and no cookie: here is a cookie, nothing is held, send it again.
+
+    Raises Problem 429 while too many come at once.
+    """
+    if under_pressure():
+        raise Problem(
+            429,
+            "too_many_requests",
+            "Too many new visitors come at once. Sign in, or try again in a moment.",
+            {"Retry-After": str(WAIT_S)},
+            retryAfter=WAIT_S,
+            remaining=0,
+            limit=0,
+        )
     refusal = document(
         Problem(
             401,

@@ -18,6 +18,7 @@ from web.assets import digest, lay_out
 HERE = Path(__file__).parent
 LOOPBACK_4, LOOPBACK_6 = "127.0.0.1", "::1"
 WATCH_S = 0.2
+NOBODY = "255.255.255.255/32"
 SIGTERM = 15
 
 
@@ -67,6 +68,7 @@ def main() -> int:
             "FRONT_BIND": " ".join(f"[{one}]" if ":" in one else one for one in bind),
             "FRONT_ROOT": str(lay_out(now.data_dir / "assets")),
             "FRONT_RELEASE": digest(),
+            "FRONT_TRUSTED": " ".join(now.trusted_proxies or (NOBODY,)),
             "WEB_PORT": str(now.web_port),
             "UPDATES_PORT": str(now.updates_port),
         },

@@ -218,7 +218,7 @@ function failed({ detail }) {
   inside();
   const { ctx } = detail;
   if (ctx) ctx.push = ctx.replace = "false";
-  if (!ctx?.sourceElement?.closest?.(".order, .left")) toast(document.body.dataset.failed);
+  if (!ctx?.sourceElement?.closest?.(".order, .left")) toast(ctx?.response?.status === 429 ? document.body.dataset.hurried : document.body.dataset.failed);
 }
 addEventListener("htmx:response:error", failed);
 addEventListener("htmx:error", failed);

@@ -19,7 +19,7 @@ from simple_websocket import ConnectionClosed
 from pipeline.connections import redis_client
 from pipeline.messages import UPDATES_STREAM, OrderChanged
 from pipeline.settings import settings
-from web import accounts, languages, looks, problems, words
+from web import accounts, languages, looks, problems, shield, words
 from web.bought import find_orders
 from web.inputs import ID_DIGITS_MAX
 from web.problems import Problem
@@ -58,6 +58,7 @@ def create_app() -> Flask:
     languages.register(app)
     words.register(app)
     looks.register(app)
+    shield.register(app)
     sock = Sock(app)
 
     @app.before_request

@@ -1,0 +1,165 @@
+"""How often somebody may ask: by visitor, by account, and by address only as a wide last bound."""
+
+import logging
+from functools import cache
+from time import time
+from typing import Any
+
+import limits as engine
+from flask import Flask, Response, current_app, make_response, request
+from flask_limiter import ApplicationLimit, Limiter, RateLimitExceeded
+from redis import RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from pipeline import orders
+from pipeline.settings import settings
+from web import accounts
+from web.problems import Problem, answer
+from web.provider.users import LETTERS_MAX
+from web.proxies import client_address
+
+log = logging.getLogger(__name__)
+
+PER_VISITOR = "100 per minute"
+PER_ADDRESS = "6000 per minute"
+"""A whole mobile carrier can stand behind one address: this only stops a single machine's flood."""
+ORDERS_PER_ACCOUNT = "10 per minute"
+GUESSES_PER_ACCOUNT_AND_ADDRESS = "10 per minute"
+GUESSES_PER_ACCOUNT = "300 per hour"
+SIGN_INS_PER_ADDRESS = "600 per minute"
+NEW_VISITORS = "600 per minute"
+"""So many sessions of people nobody knows may begin before they are asked to show some patience."""
+REDIS_S = 0.1
+"""So long is Redis waited for, once; then this process counts alone for a while."""
+
+ORDERING = frozenset({"orders.create", "api.create_order"})
+GUESSING = frozenset({"provider.authorize", "provider.register_somebody"})
+UNCOUNTED = frozenset({
+    "health.alive", "health.serving", "health.ready",
+    "polling.show",  # what a page without a socket asks every few seconds, from memory
+    "provider.token", "provider.revoke", "provider.jwks",  # our own web asks these
+})  # fmt: skip
+
+
+def register(app: Flask) -> None:
+    """Count the requests of this app. RATE_LIMITS=off counts none."""
+    if not settings().rate_limits:
+        return
+    # It writes down who was limited, address and all.
+    logging.getLogger("flask-limiter").setLevel(logging.WARNING)
+    # Handed on to redis-py as it is.
+    waiting: dict[str, Any] = {
+        "socket_timeout": REDIS_S,
+        "socket_connect_timeout": REDIS_S,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    limiter = Limiter(
+        client_address,
+        application_limits=[
+            _limit("visitor", lambda: PER_VISITOR, _visitor),
+            _limit("address", lambda: PER_ADDRESS, client_address),
+            _limit("orders", lambda: ORDERS_PER_ACCOUNT, _buyer),
+            _limit("guesses", lambda: GUESSES_PER_ACCOUNT_AND_ADDRESS, _guess_from_here),
+            _limit("account", lambda: GUESSES_PER_ACCOUNT, _guess),
+            _limit("sign-ins", lambda: SIGN_INS_PER_ADDRESS, _sign_in_from_here),
+        ],
+        strategy="sliding-window-counter",
+        storage_uri=settings().redis_url.replace("unix://", "redis+unix://"),
+        storage_options=waiting,
+        in_memory_fallback_enabled=True,
+        key_prefix="limits",
+        request_identifier=lambda: request.endpoint or "nowhere",
+    )
+    limiter.request_filter(lambda: request.endpoint in UNCOUNTED)
+    limiter.init_app(app)
+    app.extensions["limits"] = limiter
+    app.register_error_handler(RateLimitExceeded, _exceeded)
+
+
+def _limit(scope: str, amount: Any, key: Any) -> ApplicationLimit:
+    """A limit that does not count whoever has no such key."""
+    return ApplicationLimit(
+        limit_provider=amount, key_function=key, scope=scope, exempt_when=lambda: not key()
+    )
+
+
+def _visitor() -> str:
+    """A bearer's subject, or a cookie that we gave; whoever has neither has no count of their own.
+
+    Else many who share an address would share one small allowance, and an invented cookie would
+    be a new one.
+    """
+    if "Authorization" in request.headers:
+        return _account()
+    token = request.cookies.get(accounts.cookie_name(), "")
+    return accounts.key_of(token).hex() if accounts.is_ours(token) else ""
+
+
+def _account() -> str:
+    try:
+        return accounts.caller().account or ""
+    except Problem:
+        # A token that is not accepted: the answer says so.
+        return ""
+
+
+def _buyer() -> str:
+    return _account() if request.endpoint in ORDERING else ""
+
+
+def _guess() -> str:
+    """The account whose password somebody tries."""
+    trying = request.method == "POST" and request.endpoint in GUESSING
+    email = request.form.get("email", "") if trying else ""
+    return email.strip().lower()[:LETTERS_MAX]
+
+
+def _guess_from_here() -> str:
+    return f"{client_address()} {_guess()}" if _guess() else ""
+
+
+def _sign_in_from_here() -> str:
+    return client_address() if _guess() else ""
+
+
+def under_pressure() -> bool:
+    """Whether more new visitors come than usual; counts one."""
+    limiter: Limiter | None = current_app.extensions.get("limits")
+    if limiter is None:
+        return False
+    try:
+        return not limiter.limiter.hit(_parsed(NEW_VISITORS), "limits", "new-visitors")
+    except RedisError as error:
+        log.warning("new visitors could not be counted: %s", type(error).__name__)
+        return False
+
+
+@cache
+def _parsed(amount: str) -> engine.RateLimitItem:
+    return engine.parse(amount)
+
+
+def _exceeded(error: RateLimitExceeded) -> Response:
+    """429 with the contract's body; but a purchase that is asked about again is no further one."""
+    limiter: Limiter = current_app.extensions["limits"]
+    if error.limit and error.limit.scope == "orders" and _is_a_repeat():
+        view = current_app.view_functions[str(request.endpoint)]
+        return make_response(current_app.ensure_sync(view)(**(request.view_args or {})))
+    hit = limiter.current_limit
+    seconds = min(max(1, round(hit.reset_at - time())), hit.limit.get_expiry()) if hit else 1
+    problem = Problem(
+        429,
+        "too_many_requests",
+        f"That was too often. Try again in {seconds} seconds.",
+        {"Retry-After": str(seconds)},
+        retryAfter=seconds,
+        remaining=0,
+        limit=hit.limit.amount if hit else 0,
+    )
+    return answer(problem)
+
+
+def _is_a_repeat() -> bool:
+    key = request.headers.get("Idempotency-Key") or request.form.get("idempotency_key") or ""
+    return bool(key.isprintable() and key and orders.find(_account(), key))

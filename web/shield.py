@@ -1,0 +1,112 @@
+"""What a browser may do with our answers, and from which pages it may send us something."""
+
+from functools import lru_cache
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, request
+from flask_cors import CORS
+
+from pipeline.settings import settings
+from web.accounts import issuer
+from web.problems import Problem
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+HSTS = f"max-age={365 * 86_400}"
+FEATURES = ("camera", "clipboard-write", "fullscreen", "screen-wake-lock", "web-share")
+"""What pages of ours use, or the gate will."""
+UNUSED = (
+    "bluetooth",
+    "display-capture",
+    "geolocation",
+    "hid",
+    "microphone",
+    "midi",
+    "payment",
+    "usb",
+)
+PERMISSIONS = ", ".join([f"{one}=(self)" for one in FEATURES] + [f"{one}=()" for one in UNUSED])
+SHARED = ("image/",)
+"""Pictures stand in other people's link previews."""
+EXPOSED = ["ETag", "Idempotency-Replayed", "Link", "Location", "Retry-After", "X-From-Cache"]
+ALLOWED = ["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match"]
+PREFLIGHT_S = 600
+
+
+def register(app: Flask) -> None:
+    """Guard every answer of this app and every request that changes something."""
+    origins = list(settings().cors_origins)
+    if origins:
+        # No credentials: a page elsewhere brings a bearer token of its own, never our cookie.
+        CORS(
+            app,
+            resources={r"/api/.*": {}},
+            origins=origins,
+            expose_headers=EXPOSED,
+            allow_headers=ALLOWED,
+            max_age=PREFLIGHT_S,
+            supports_credentials=False,
+        )
+    app.before_request(_refuse_other_sites)
+    app.after_request(_guard)
+
+
+def _refuse_other_sites() -> None:
+    """Whoever acts with a cookie must do so from a page of ours. Raises Problem 403.
+
+    A browser says from where a request comes, in Sec-Fetch-Site or else Origin; what says neither
+    is no browser, and whoever can make it send our cookie needs no trick. Nothing expires, so a
+    page that was left open and a replay of a service worker are as good as new.
+    """
+    if request.method in SAFE or "Authorization" in request.headers:
+        return
+    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    fine = site in ("same-origin", "none") if site else not origin or origin in _own_origins()
+    if not fine:
+        raise Problem(403, "cross_site", "This was sent from another site. Nothing was changed.")
+
+
+def _own_origins() -> tuple[str, str]:
+    """Ours as buyers know it, and as this request named it."""
+    return settings().public_url, request.host_url.rstrip("/")
+
+
+def _guard(response: Response) -> Response:
+    headers = response.headers
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Referrer-Policy"] = "same-origin"
+    open_to_all = str(response.mimetype).startswith(SHARED)
+    headers["Cross-Origin-Resource-Policy"] = "cross-origin" if open_to_all else "same-origin"
+    if settings().public_url.startswith("https:"):
+        headers["Strict-Transport-Security"] = HSTS
+    if response.mimetype == "text/html":
+        headers["Content-Security-Policy"] = policy(settings().public_url, issuer.origins())
+        headers["Permissions-Policy"] = PERMISSIONS
+        headers["X-Frame-Options"] = "DENY"
+        headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    return response
+
+
+@lru_cache(maxsize=8)
+def policy(public_url: str, issuers: frozenset[str]) -> str:
+    """The content policy: files of ours, our socket, our forms, and no inline script or style.
+
+    A form may lead on to the identity provider, which Chromium counts as the form's own aim.
+    """
+    parts = urlsplit(public_url)
+    socket = f"{'wss' if parts.scheme == 'https' else 'ws'}://{parts.netloc}"
+    said = {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "img-src": "'self' data:",
+        "font-src": "'self'",
+        "connect-src": f"'self' {socket}",
+        "manifest-src": "'self'",
+        "worker-src": "'self'",
+        "form-action": " ".join(["'self'", *sorted(issuers)]),
+        "frame-ancestors": "'none'",
+        "base-uri": "'none'",
+    }
+    if parts.scheme == "https":
+        said["upgrade-insecure-requests"] = ""
+    return "; ".join(f"{name} {value}".strip() for name, value in said.items())
