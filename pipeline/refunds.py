@@ -17,10 +17,10 @@ class _NotRefundedError(Exception):
     """The bank says something that leaves money with us."""
 
 
-def fail(order_uuid: UUID, reason: str) -> None:
-    """End an unfinished order as FAILED; its money and seats follow by `settle`."""
+def fail(order_uuid: UUID, reason: str, by: str) -> None:
+    """This process ends an unfinished order as FAILED; money and seats follow by `settle`."""
     with pool("pipeline").connection() as connection:
-        failed = write(connection, "orders.fail", order_uuid=order_uuid, reason=reason)
+        failed = write(connection, "orders.fail", order_uuid=order_uuid, reason=reason, by=by)
     announce(OrderChanged(str(order.order_uuid), order.buyer, order.status) for order in failed)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import gunicorn.workers.gthread
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
 
 from pipeline import logs
 
@@ -15,6 +16,15 @@ KEEP_ALIVE_S = 75
 # gthread parks a thread up to 5 s on a new connection that sends nothing; sixteen silent phones
 # would stall everybody. A private constant: a test holds it in place.
 gunicorn.workers.gthread.DEFAULT_WORKER_DATA_TIMEOUT = 0.05
+
+
+class _Log(Logger):  # type: ignore[misc]  # gunicorn ships no types
+    """gunicorn's own lines go where all others go, and so lose what is nobody's business."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
@@ -44,6 +54,7 @@ def serve(create_app: Callable[[], Flask], port: int, **options: Any) -> None:
         "graceful_timeout": GRACE_S,
         "control_socket_disable": True,
         "loglevel": "warning",
+        "logger_class": _Log,
         "proc_name": "ticketbuster",
     }
     _Server(create_app, {**defaults, **options}).run()

@@ -40,7 +40,7 @@ def run_once() -> int:
             most=ORDERS_A_PASS_MAX,
         )
     for order in overdue:
-        fail(order.order_uuid, NOT_FINISHED)
+        fail(order.order_uuid, NOT_FINISHED, "sweeper")
     return mended + len(overdue)
 
 

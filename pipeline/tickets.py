@@ -79,7 +79,7 @@ def _capture(orders: list[Row]) -> tuple[list[UUID], list[UUID]]:
         if state == "captured":
             paid.append(order.order_uuid)
         else:
-            fail(order.order_uuid, "payment_declined")
+            fail(order.order_uuid, "payment_declined", "worker")
     return paid, later
 
 

@@ -68,7 +68,7 @@ RETURNING key;
 
 -- name: end_session
 -- Signed out; what the issuer gave is told, so that it can be ended there as well.
-DELETE FROM accounts.sessions WHERE key = %(key)s::bytea RETURNING issuer, refresh_token;
+DELETE FROM accounts.sessions WHERE key = %(key)s::bytea RETURNING sub, issuer, refresh_token;
 
 -- name: begin_sign_in
 -- A tab goes to the identity provider; only the latest few of a session are kept.

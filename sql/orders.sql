@@ -57,7 +57,7 @@ SELECT tickets.ticket_uuid, tickets.order_uuid, tickets.section, tickets.section
 -- money and seats follow by the same road as everything else.
 WITH cancelled AS (
     UPDATE orders.orders
-       SET status = 'CANCELLED', attempts = 0, retry_at = NULL, sent_at = now(), sends = 1
+       SET status = 'CANCELLED', changed_by = 'buyer', attempts = 0, retry_at = NULL, sent_at = now(), sends = 1
       FROM catalog.events
      WHERE orders.order_uuid = %(order_uuid)s::uuid AND orders.buyer = %(buyer)s::text
        AND orders.status = 'COMPLETED' AND events.id = orders.event_id AND events.starts_at > now()
@@ -76,8 +76,8 @@ SELECT order_uuid FROM cancelled;
 -- An order that cannot be finished: FAILED with its reason, its tickets void, money and seats to follow.
 WITH failed AS (
     UPDATE orders.orders
-       SET status = 'FAILED', reason = %(reason)s::text, attempts = 0, retry_at = NULL, dead_at = NULL,
-           sent_at = now(), sends = 1
+       SET status = 'FAILED', reason = %(reason)s::text, changed_by = %(by)s::text, attempts = 0,
+           retry_at = NULL, dead_at = NULL, sent_at = now(), sends = 1
      WHERE orders.order_uuid = %(order_uuid)s::uuid AND orders.status IN ('PENDING', 'PROCESSING')
     RETURNING orders.order_uuid, orders.buyer, orders.status
 ), voided AS (
@@ -90,7 +90,7 @@ SELECT order_uuid, buyer, status FROM failed;
 
 -- name: start
 -- Orders whose tickets are to be made now: PROCESSING from here on, in a second run too.
-UPDATE orders.orders SET status = 'PROCESSING', retry_at = NULL
+UPDATE orders.orders SET status = 'PROCESSING', changed_by = 'worker', retry_at = NULL
  WHERE order_uuid = ANY (%(order_uuids)s::uuid[]) AND status IN ('PENDING', 'PROCESSING') AND dead_at IS NULL
 RETURNING order_uuid, buyer, total_amount;
 
@@ -105,7 +105,7 @@ WITH drawn AS (
     SELECT * FROM unnest(%(ticket_uuids)s::uuid[], %(codes)s::text[], %(pictures)s::bytea[])
                   AS one (ticket_uuid, code, picture)
 ), done AS (
-    UPDATE orders.orders SET status = 'COMPLETED', completed_at = now()
+    UPDATE orders.orders SET status = 'COMPLETED', changed_by = 'worker', completed_at = now()
      WHERE orders.order_uuid = ANY (%(order_uuids)s::uuid[]) AND orders.status = 'PROCESSING'
        AND NOT EXISTS (SELECT FROM orders.tickets
                         WHERE tickets.order_uuid = orders.order_uuid AND tickets.code IS NULL
@@ -137,7 +137,7 @@ SELECT DISTINCT order_uuid, buyer, status FROM kept;
 -- A job could not finish these: again after 1, 2, 4 s; after that an unfinished order is dead-lettered, while one that
 -- is only to be settled is tried for ever, ever more seldom.
 UPDATE orders.orders
-   SET attempts = attempts + 1,
+   SET attempts = attempts + 1, changed_by = 'worker',
        retry_at = CASE WHEN attempts < 3 THEN now() + make_interval(secs => 2 ^ attempts)
                        WHEN status IN ('FAILED', 'CANCELLED')
                        THEN now() + make_interval(secs => least(30 * 2 ^ (attempts - 3), 3600)) END,
@@ -157,7 +157,7 @@ SELECT orders.order_uuid, orders.buyer, orders.status, orders.total_amount,
 
 -- name: settled
 -- Money and seats are back.
-UPDATE orders.orders SET settled_at = now(), retry_at = NULL
+UPDATE orders.orders SET settled_at = now(), changed_by = 'worker', retry_at = NULL
  WHERE order_uuid = %(order_uuid)s::uuid AND settled_at IS NULL AND status IN ('FAILED', 'CANCELLED')
 RETURNING order_uuid, buyer, status;
 

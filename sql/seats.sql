@@ -31,6 +31,10 @@ SELECT * FROM catalog.move_holds(%(from_holder)s::text, %(to_holder)s::text, %(h
 -- Show that holds have run out.
 SELECT catalog.release_expired(%(seats_max)s::integer) AS seat_id;
 
+-- name: forget_holder
+-- Free what this holder has, and forget who it was on every other seat.
+SELECT catalog.forget_holder(%(holder)s::text) AS seat_id;
+
 -- name: available
 -- The seats of a section that can be taken now.
 SELECT seats.id AS seat_id FROM catalog.seats

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = ["web", "pipeline", "sql"]
 """Each may import itself and what stands to its right."""
 STATIONS = [
-    "prepare", "bank", "sweeper", "orders", "purchases", "backlog", "relay", "dispatcher", "autoscaler", "worker",
+    "prepare", "bank", "sweeper", "privacy", "orders", "purchases", "backlog", "relay", "dispatcher", "autoscaler", "worker",
     "tickets", "refunds", "signing", "payments", "seatlock", "updates", "keep", "local_services",
     "embedded", "serving", "loop", "logs", "signals", "failpoint", "jobs", "messages", "connections",
     "settings",

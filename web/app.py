@@ -11,6 +11,7 @@ from pipeline.settings import LOOPBACK, settings
 from web import (
     accounts,
     events,
+    failures,
     fragments,
     health,
     holds,
@@ -23,9 +24,11 @@ from web import (
     provider,
     purchases,
     shield,
+    status,
     tickets,
     words,
 )
+from web.accounts import privacy
 from web.api import api
 from web.updates import polling
 
@@ -46,6 +49,7 @@ def create_app() -> Flask:
         COMPRESS_MIMETYPES=["text/html", "application/json", "application/problem+json"],
     )
     Htmx(app)
+    failures.register(app)
     problems.register(app)
     languages.register(app)
     words.register(app)
@@ -56,6 +60,8 @@ def create_app() -> Flask:
     limits.register(app)
     for pages in (events, languages, polling, holds, orders, purchases, tickets, health):
         app.register_blueprint(pages.pages)
+    app.register_blueprint(privacy.pages)
+    app.register_blueprint(status.pages)
     app.register_blueprint(api)
     if settings().local_mode:
         provider.register(app)

@@ -10,6 +10,8 @@ COOKIE_S = 30
 
 NOTICES = {
     "taken": N_("Son tuyos. Paga antes de que se acabe el tiempo: nadie más puede tomarlos."),
+    "out_everywhere": N_("Cerramos tus sesiones en todas partes."),
+    "erased": N_("Tu cuenta está borrada. Tus compras ya no llevan nombre."),
     "released": N_("Asientos sueltos: cualquiera puede tomarlos otra vez."),
 }
 

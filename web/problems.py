@@ -8,6 +8,8 @@ from flask import Flask, Response, render_template, request
 from psycopg import OperationalError
 from werkzeug.exceptions import HTTPException
 
+from web.failures import request_id
+
 log = logging.getLogger(__name__)
 
 RETRY_S = 2
@@ -85,7 +87,7 @@ def _away(error: OperationalError) -> Response:
 
 
 def _bug(error: Exception) -> Response:
-    log.error("unexpected", exc_info=error)
+    log.error("unexpected, request %s", request_id(), exc_info=error)
     return answer(
         Problem(
             500,

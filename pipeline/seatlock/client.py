@@ -130,6 +130,11 @@ def release_expired() -> int:
     return int(_ask(_stub().ReleaseExpired, request).released)
 
 
+def forget(holder: str) -> list[int]:
+    """Give back all that this holder has and let no seat remember it; gives the freed ids."""
+    return list(_ask(_stub().ForgetHolder, message.ForgetHolderRequest(holder=holder)).freed)
+
+
 def _ask(call: Callable[..., Answer], request: Any) -> Answer:
     try:
         return call(request, timeout=DEADLINE_S)

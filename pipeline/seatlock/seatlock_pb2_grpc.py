@@ -69,6 +69,11 @@ class InventoryServiceStub:
                 request_serializer=pipeline_dot_seatlock_dot_seatlock__pb2.ReleaseExpiredRequest.SerializeToString,
                 response_deserializer=pipeline_dot_seatlock_dot_seatlock__pb2.ReleaseExpiredReply.FromString,
                 _registered_method=True)
+        self.ForgetHolder = channel.unary_unary(
+                '/ticketbuster.inventory.InventoryService/ForgetHolder',
+                request_serializer=pipeline_dot_seatlock_dot_seatlock__pb2.ForgetHolderRequest.SerializeToString,
+                response_deserializer=pipeline_dot_seatlock_dot_seatlock__pb2.ForgetHolderReply.FromString,
+                _registered_method=True)
 
 
 class InventoryServiceServicer:
@@ -116,6 +121,12 @@ class InventoryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ForgetHolder(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_InventoryServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -153,6 +164,11 @@ def add_InventoryServiceServicer_to_server(servicer, server):
                     servicer.ReleaseExpired,
                     request_deserializer=pipeline_dot_seatlock_dot_seatlock__pb2.ReleaseExpiredRequest.FromString,
                     response_serializer=pipeline_dot_seatlock_dot_seatlock__pb2.ReleaseExpiredReply.SerializeToString,
+            ),
+            'ForgetHolder': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForgetHolder,
+                    request_deserializer=pipeline_dot_seatlock_dot_seatlock__pb2.ForgetHolderRequest.FromString,
+                    response_serializer=pipeline_dot_seatlock_dot_seatlock__pb2.ForgetHolderReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -344,6 +360,33 @@ class InventoryService:
             '/ticketbuster.inventory.InventoryService/ReleaseExpired',
             pipeline_dot_seatlock_dot_seatlock__pb2.ReleaseExpiredRequest.SerializeToString,
             pipeline_dot_seatlock_dot_seatlock__pb2.ReleaseExpiredReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForgetHolder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ticketbuster.inventory.InventoryService/ForgetHolder',
+            pipeline_dot_seatlock_dot_seatlock__pb2.ForgetHolderRequest.SerializeToString,
+            pipeline_dot_seatlock_dot_seatlock__pb2.ForgetHolderReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -176,6 +176,13 @@ class Inventory(InventoryServiceServicer):
         released = _write("seats.release_expired", seats_max=EXPIRED_A_CALL_MAX)
         return message.ReleaseExpiredReply(released=len(released))
 
+    @_guarded
+    def ForgetHolder(  # noqa: N802
+        self, request: message.ForgetHolderRequest, _: grpc.ServicerContext
+    ) -> message.ForgetHolderReply:
+        freed = _write("seats.forget_holder", holder=_holder(request.holder))
+        return message.ForgetHolderReply(freed=[row.seat_id for row in freed])
+
 
 def serve(address: str) -> grpc.Server:
     """Start the service with the standard health service beside it; gives the running server.

@@ -9,7 +9,15 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from tests.browser import chromium, phone
-from tests.journey.buyers import event_with, fill_card, large_hall, pay, sign_in, tick
+from tests.journey.buyers import (
+    event_with,
+    fill_card,
+    large_hall,
+    pay,
+    sign_in,
+    signed_in,
+    tick,
+)
 from tests.journey.system import System
 
 PAGE_BYTES_MAX = 30_000
@@ -78,8 +86,19 @@ def test_no_page_of_a_purchase_shuts_anybody_out(system: System, browser: Browse
     page.locator(".ticket a").first.click()
     page.locator(".qr").wait_for()
     check(page, "ticket", "light dark")
-    page.goto("/orders")
-    check(page, "orders")
+    for address in ("/orders", "/account", "/account/erase"):
+        page.goto(address)
+        check(page, address)
+    page.context.close()
+
+
+def test_an_operators_pages_shut_nobody_out(system: System, browser: Browser) -> None:
+    page = signed_in(system, browser, "oscar", "/status/audit")
+    check(page, "audit", "light dark")
+    page.goto("/status/audit?of=order&id=x")
+    check(page, "a filter that makes no sense")
+    page.goto("/account/erase")
+    check(page, "erase", "light dark")
     page.context.close()
 
 

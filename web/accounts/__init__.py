@@ -20,7 +20,7 @@ from pipeline.connections import pool
 from pipeline.seatlock import client as seatlock
 from pipeline.settings import settings
 from sql import Row, read, write
-from web.accounts import bearer, issuer, renewal, tokens
+from web.accounts import audit, bearer, issuer, renewal, tokens
 from web.problems import Problem
 
 LIFETIME = timedelta(seconds=tokens.LIFETIME_S)
@@ -77,6 +77,7 @@ def needs_role(role: str) -> Caller:
     """The caller, who must have this role. Raises Problem 403."""
     who = signed_in()
     if role not in who.roles:
+        audit.record("role_refused", who.account, detail=role)
         raise Problem(403, "forbidden", f"This needs the role {role}.")
     return who
 

@@ -12,7 +12,7 @@ from pipeline.connections import pool
 from pipeline.settings import settings
 from sql import write
 from web import accounts
-from web.accounts import issuer, renewal, tokens, vault
+from web.accounts import audit, issuer, renewal, tokens, vault
 from web.inputs import local_path
 from web.problems import Problem
 
@@ -71,6 +71,7 @@ def callback() -> Response:
     if found is None:
         # Another tab was faster and its answer changed the cookie: a session more, same account.
         accounts.begin(response, **grant.columns())
+        audit.record("signed_in", grant.claims.sub)
         return response
     key, row = found
     visitor = row.visitor
@@ -86,6 +87,7 @@ def callback() -> Response:
             visitor=visitor,
             **grant.columns(),
         )
+        audit.note(connection, "signed_in", grant.claims.sub)
     accounts.set_cookie(response, token)
     return response
 
@@ -107,6 +109,8 @@ def sign_out(response: Response) -> str | None:
     token = request.cookies.get(accounts.cookie_name())
     accounts.delete_cookie(response)
     ended = renewal.end(accounts.key_of(token)) if token else None
+    if ended is not None and ended.sub is not None:
+        audit.record("signed_out", ended.sub)
     if ended is None or ended.issuer != issuer.address():
         return None
     refresh_token = vault.unseal(ended.refresh_token)

@@ -10,6 +10,7 @@ from authlib.oauth2.rfc7636 import CodeChallenge
 from flask import Blueprint, Flask, Response, jsonify, make_response, render_template, request
 
 from pipeline.settings import settings
+from web.accounts import audit
 from web.problems import Problem
 from web.provider import clients, grants, keys, refreshing, users
 from web.provider.registration import TAKEN, read_applicant
@@ -74,6 +75,7 @@ def authorize() -> Response:
         user = users.with_password(email, request.form.get("password", ""))
         if user is not None:
             return _back_to_the_client(grant, user)
+        audit.record("sign_in_refused", None, audit.About(email=email))
     other = _same_request("register")
     page = render_template(
         "accounts/sign_in.html",
@@ -95,6 +97,7 @@ def register_somebody() -> Response:
     elif not wrong:
         user = users.add(applicant.email, applicant.name, applicant.password)
         if user is not None:
+            audit.record("registered", user.sub)
             return _back_to_the_client(grant, user)
         wrong = {"email": TAKEN}
     other = _same_request("authorize")

@@ -1,0 +1,60 @@
+"""What operators see: the audit log."""
+
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from flask import Blueprint, Response, make_response, render_template, request, url_for
+
+from web import trail
+from web.accounts import needs_role
+from web.accounts.audit import ACTIONS
+from web.fragments import private
+from web.problems import Problem
+from web.words import ZONE_COOKIE
+
+pages = Blueprint("status", __name__)
+
+DEEDS_SHOWN = 50
+KINDS = ("order", "event", "account")
+
+
+@pages.get("/status/audit")
+def audit() -> Response:
+    """Who did what, the newest first: all of it, or about one order, event or account."""
+    needs_role("operator")
+    wanted = _wanted()
+    told, problem = trail.Page([], None), None
+    try:
+        told = trail.page(wanted, trail.parse_place(request.args.get("before", "")), DEEDS_SHOWN)
+    except Problem as error:
+        problem = error
+    older = told.older and url_for(
+        "status.audit", of=wanted.kind, id=wanted.id, action=wanted.action, before=told.older
+    )
+    page = render_template(
+        "status/audit.html",
+        told=told,
+        older=older,
+        wanted=wanted,
+        wrong=problem is not None,
+        actions=ACTIONS,
+        zone=_readers_zone(),
+    )
+    return private(make_response(page, problem.status if problem else 200))
+
+
+def _wanted() -> trail.Wanted:
+    """What the address asks for; a filter without an id is none."""
+    kind, one = request.args.get("of", ""), request.args.get("id", "").strip()
+    action = request.args.get("action", "")
+    known = action if action in ACTIONS else None
+    return trail.Wanted(kind if kind in KINDS and one else "", one, known)
+
+
+def _readers_zone() -> str:
+    """The zone that the reader's script keeps in a cookie, else UTC."""
+    reader = request.cookies.get(ZONE_COOKIE, "")
+    try:
+        ZoneInfo(reader)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return "UTC"
+    return reader
