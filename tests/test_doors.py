@@ -30,6 +30,8 @@ PUBLIC = "https://tickets.example"
 def behind_tls(monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
     """A browser of an app that is reached by https through a tunnel."""
     monkeypatch.setenv("PUBLIC_URL", PUBLIC)
+    # Limits can be off on this machine alone.
+    monkeypatch.setenv("RATE_LIMITS", "on")
     settings.cache_clear()
     app = create_app()
     app.testing = True
