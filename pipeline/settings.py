@@ -19,6 +19,7 @@ from dotenv import dotenv_values
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 FAILPOINTS = frozenset({"held", "authorised", "committed", "job"})
+HSTS = f"max-age={365 * 86_400}"
 SECRET_KEY_LETTERS_MIN = 32
 SECRET_VARIETY_MIN = 10
 """Fewer different letters than this has no secret that a machine made."""
@@ -88,6 +89,14 @@ class Settings:
             return self.public_url_given
         return _address(self.data_dir, int(monotonic())) or f"http://localhost:{self.port}"
 
+    @property
+    def hsts(self) -> str:
+        """How long a browser shall reach this name by https alone; empty without https.
+
+        Names below ours are not for us to decide on, so there is no includeSubDomains.
+        """
+        return HSTS if self.public_url.startswith("https:") else ""
+
 
 @lru_cache(maxsize=1)
 def _address(data_dir: Path, _second: int) -> str:
@@ -122,8 +131,10 @@ def load(environ: Mapping[str, str]) -> Settings:  # noqa: C901  a list of check
         parts = urlsplit(given)
         if parts.scheme not in schemes or not parts.hostname:
             wanted = " or ".join(f"{scheme}://…" for scheme in schemes)
+            # A password is no business of a terminal or a log.
+            shown = re.sub(r":[^:@]*@", ":…@", given)
             raise SettingError(
-                f"{name}={given} makes no sense: give an address that begins with {wanted}."
+                f"{name}={shown} makes no sense: give an address that begins with {wanted}."
             )
         return given.rstrip("/")
 
@@ -167,26 +178,15 @@ def load(environ: Mapping[str, str]) -> Settings:  # noqa: C901  a list of check
         raise SettingError(
             f"FAILPOINT={failpoint} makes no sense: it is for tests in local mode ({known})."
         )
-    public_url = text("PUBLIC_URL") and url("PUBLIC_URL", "", ("http", "https"))
+    public_url = text("PUBLIC_URL") and _origin(url("PUBLIC_URL", "", ("http", "https")))
     limits = one_of("RATE_LIMITS", "on", ("on", "off")) == "on"
     if not limits and (issuer or (public_url and urlsplit(public_url).hostname not in LOOPBACK)):
         raise SettingError(
             "RATE_LIMITS=off is for local tests only: leave it out where others can reach you."
         )
     secret_key = text("SECRET_KEY")
-    if secret_key and len(secret_key) < SECRET_KEY_LETTERS_MIN:
-        raise SettingError(
-            f"SECRET_KEY is too short to be secret: give at least {SECRET_KEY_LETTERS_MIN} letters."
-        )
     client_secret = text("OIDC_CLIENT_SECRET")
-    for name, secret in (
-        ("SECRET_KEY", secret_key),
-        ("OIDC_CLIENT_SECRET", issuer and client_secret),
-    ):
-        if secret and len(set(secret)) < SECRET_VARIETY_MIN:
-            raise SettingError(
-                f"{name} is easily guessed: take what `openssl rand -base64 32` prints."
-            )
+    _check_secrets(issuer, secret_key, client_secret)
     workers_min = number("WORKERS_MIN", 1, 1, 64)
     return Settings(
         data_dir=data_dir,
@@ -231,7 +231,7 @@ def load(environ: Mapping[str, str]) -> Settings:  # noqa: C901  a list of check
         failpoint=failpoint,
         rate_limits=limits,
         trusted_proxies=several_checked(
-            "TRUSTED_PROXIES", _is_network, "addresses or networks, as in 10.0.0.0/8"
+            "TRUSTED_PROXIES", _is_network, "addresses or networks, as in 10.0.0.0/8, never all"
         ),
         cors_origins=several_checked(
             "CORS_ORIGINS", _is_origin, "origins, as in https://partner.example, never *"
@@ -239,12 +239,43 @@ def load(environ: Mapping[str, str]) -> Settings:  # noqa: C901  a list of check
     )
 
 
+def _check_secrets(issuer: str, secret_key: str, client_secret: str) -> None:
+    """Raises SettingError for a secret that is none; a public client has no secret at all."""
+    if secret_key and len(secret_key) < SECRET_KEY_LETTERS_MIN:
+        raise SettingError(
+            f"SECRET_KEY is too short to be secret: give at least {SECRET_KEY_LETTERS_MIN} letters."
+        )
+    for name, secret in (
+        ("SECRET_KEY", secret_key),
+        ("OIDC_CLIENT_SECRET", issuer and client_secret),
+    ):
+        if secret and len(set(secret)) < SECRET_VARIETY_MIN:
+            raise SettingError(
+                f"{name} is easily guessed: take what `openssl rand -base64 32` prints."
+            )
+    if issuer and not secret_key:
+        raise SettingError(
+            "SECRET_KEY is not set: give all processes the same, as `openssl rand -base64 32` says."
+        )
+
+
+def _origin(address: str) -> str:
+    """PUBLIC_URL as browsers say it in Origin. Raises SettingError where it is more than that."""
+    parts = urlsplit(address)
+    said = re.fullmatch(r"([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?", parts.netloc.lower())
+    if not said or parts.path or parts.query or parts.fragment:
+        raise SettingError(
+            "PUBLIC_URL makes no sense: give scheme, name and port alone, as in https://example.org."
+        )
+    usual = said[2] == (":443" if parts.scheme == "https" else ":80")
+    return f"{parts.scheme}://{said[1]}{'' if usual else said[2] or ''}"
+
+
 def _is_network(text: str) -> bool:
     try:
-        ip_network(text, strict=False)
+        return ip_network(text, strict=False).prefixlen > 0
     except ValueError:
         return False
-    return True
 
 
 def _is_origin(text: str) -> bool:

@@ -77,16 +77,48 @@ def test_a_signed_in_browser_listens_by_its_cookie(port: int, app: Flask) -> Non
     socket.close()
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost:1", "null"])
-def test_another_sites_page_may_not_listen(port: int, app: Flask, origin: str) -> None:
-    """H41."""
+@pytest.mark.parametrize("origin", [
+    "https://evil.example", "http://localhost:1", "null", "https://localhost:18000", "http://localhost.evil.example:18000",
+    None,
+])  # fmt: skip
+def test_another_sites_page_may_not_listen(port: int, app: Flask, origin: str | None) -> None:
+    """H41: neither with Ana's cookie nor as anybody, before the upgrade; nor whoever names no origin."""
     client = app.test_client()
     sign_in(client, ANA)
     cookie = client.get_cookie("session")
     assert cookie
-    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
-        listen(port, cookie=f"session={cookie.value}", origin=origin)
-    assert refused.value.status_code == 403
+    told = {"origin": origin} if origin else {"suppress_origin": True}
+    for whose in (f"session={cookie.value}", None):
+        with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+            listen(port, cookie=whose, **told)
+        assert refused.value.status_code == 403
+
+
+@pytest.mark.usefixtures("clean")
+def test_who_listens_is_no_matter_of_what_they_say(port: int, app: Flask) -> None:
+    """Bruno's browser and a visitor's name Ana in every way they can; neither hears of her order."""
+    client = app.test_client()
+    sign_in(client, BRUNO)
+    cookie = client.get_cookie("session")
+    assert cookie
+    asked = f"ws://127.0.0.1:{port}/ws?userId={ANA.sub}&buyer={ANA.sub}&sub={ANA.sub}"
+    ears = [
+        websocket.create_connection(asked, timeout=5, origin=settings().public_url, cookie=whose)
+        for whose in (f"session={cookie.value}", f"session={ANA.sub}; sub={ANA.sub}")
+    ]
+    hers = listen(port, ANA)
+    for ear in ears:
+        ear.send(f'{{"type": "subscribe", "userId": "{ANA.sub}"}}')
+        ear.send(ANA.sub)
+    bought(hall())
+    run_all()
+    assert 'data-status="COMPLETED"' in hers.recv()
+    for ear in ears:
+        ear.settimeout(0.5)
+        with pytest.raises(websocket.WebSocketTimeoutException):
+            ear.recv()
+        ear.close()
+    hers.close()
 
 
 def test_a_bad_token_may_not_listen(port: int) -> None:

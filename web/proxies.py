@@ -1,7 +1,8 @@
 """From which address a request comes, seen past the proxies that we trust."""
 
+import re
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from flask import request
 
@@ -10,6 +11,7 @@ from pipeline.settings import settings
 HOPS_MAX = 10
 FRONT = ("127.0.0.0/8", "::1/128")
 """Our own `front` speaks to us from here, and tells no address that it was only told."""
+WITH_PORT = re.compile(r"(\d[\d.]*):\d+|\[([\da-fA-F:.]+)\](?::\d+)?")
 
 
 def client_address() -> str:
@@ -19,25 +21,29 @@ def client_address() -> str:
     wrote further to the left is hearsay.
     """
     told = request.headers.get("X-Forwarded-For", "").split(",")[-HOPS_MAX:]
-    nearest = request.remote_addr or FRONT[0].partition("/")[0]
-    for one in reversed([part.strip() for part in told]):
-        if not _is_ours(nearest, settings().trusted_proxies) or not _is_address(one):
+    nearest = _address(request.remote_addr or "") or ip_address("127.0.0.1")
+    for one in reversed(told):
+        further = _address(one.strip())
+        if further is None or not _is_ours(nearest, settings().trusted_proxies):
             break
-        nearest = one
-    return nearest
+        nearest = further
+    return str(nearest)
 
 
-def _is_address(text: str) -> bool:
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """The address in a text, which may name a port; one address is written in one way only."""
+    ported = WITH_PORT.fullmatch(text)
     try:
-        ip_address(text)
+        found = ip_address(ported[1] or ported[2] if ported else text)
     except ValueError:
-        return False
-    return True
+        return None
+    # A socket for both kinds hears 10.0.0.1 as ::ffff:10.0.0.1.
+    return getattr(found, "ipv4_mapped", None) or found
 
 
 @lru_cache(maxsize=1_024)
-def _is_ours(address: str, trusted: tuple[str, ...]) -> bool:
-    return any(ip_address(address) in network for network in _networks(trusted))
+def _is_ours(address: IPv4Address | IPv6Address, trusted: tuple[str, ...]) -> bool:
+    return any(address in network for network in _networks(trusted))
 
 
 @lru_cache(maxsize=4)

@@ -6,16 +6,16 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, request
 from flask_cors import CORS
 
-from pipeline.settings import settings
+from pipeline.settings import LOOPBACK, settings
 from web.accounts import issuer
 from web.problems import Problem
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-HSTS = f"max-age={365 * 86_400}"
-FEATURES = ("camera", "clipboard-write", "fullscreen", "screen-wake-lock", "web-share")
-"""What pages of ours use, or the gate will."""
+FEATURES = ("camera", "screen-wake-lock")
+"""What pages of ours use, or the gate will; sharing needs no leave of ours."""
 UNUSED = (
-    "bluetooth",
+    "clipboard-read",
+    "clipboard-write",
     "display-capture",
     "geolocation",
     "hid",
@@ -24,9 +24,10 @@ UNUSED = (
     "payment",
     "usb",
 )
+"""A name that Chromium does not know on every machine would be an error in its console."""
 PERMISSIONS = ", ".join([f"{one}=(self)" for one in FEATURES] + [f"{one}=()" for one in UNUSED])
-SHARED = ("image/",)
-"""Pictures stand in other people's link previews."""
+SHARED = "events.picture"
+"""An event's picture stands in other people's link previews; a ticket's does not."""
 EXPOSED = ["ETag", "Idempotency-Replayed", "Link", "Location", "Retry-After", "X-From-Cache"]
 ALLOWED = ["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match"]
 PREFLIGHT_S = 600
@@ -46,6 +47,8 @@ def register(app: Flask) -> None:
             max_age=PREFLIGHT_S,
             supports_credentials=False,
         )
+    # `/events//1` would be led to `/events/1` of whatever name the Host header says.
+    app.url_map.merge_slashes = False
     app.before_request(_refuse_other_sites)
     app.after_request(_guard)
 
@@ -53,31 +56,39 @@ def register(app: Flask) -> None:
 def _refuse_other_sites() -> None:
     """Whoever acts with a cookie must do so from a page of ours. Raises Problem 403.
 
-    A browser says from where a request comes, in Sec-Fetch-Site or else Origin; what says neither
-    is no browser, and whoever can make it send our cookie needs no trick. Nothing expires, so a
-    page that was left open and a replay of a service worker are as good as new.
+    A browser says from where a request comes, in Sec-Fetch-Site, else Origin, else Referer; what
+    says none of them is no browser, and whoever can make it send our cookie needs no trick.
+    Nothing expires, so a page that was left open and a replay of a service worker are as good as
+    new.
     """
     if request.method in SAFE or "Authorization" in request.headers:
         return
-    site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
-    fine = site in ("same-origin", "none") if site else not origin or origin in _own_origins()
+    site = request.headers.get("Sec-Fetch-Site")
+    page = request.headers.get("Origin") or request.headers.get("Referer")
+    fine = site in ("same-origin", "none") if site else page is None or is_ours(page)
     if not fine:
         raise Problem(403, "cross_site", "This was sent from another site. Nothing was changed.")
 
 
-def _own_origins() -> tuple[str, str]:
-    """Ours as buyers know it, and as this request named it."""
-    return settings().public_url, request.host_url.rstrip("/")
+def is_ours(page: str) -> bool:
+    """Whether an address or origin is ours, as PUBLIC_URL says: a Host header can say anything."""
+    try:
+        here, there = urlsplit(settings().public_url), urlsplit(page)
+        same = (here.scheme, here.port) == (there.scheme, there.port)
+    except ValueError:
+        return False
+    names = {here.hostname, there.hostname}
+    return same and (len(names) == 1 or names <= LOOPBACK)
 
 
 def _guard(response: Response) -> Response:
     headers = response.headers
     headers["X-Content-Type-Options"] = "nosniff"
     headers["Referrer-Policy"] = "same-origin"
-    open_to_all = str(response.mimetype).startswith(SHARED)
-    headers["Cross-Origin-Resource-Policy"] = "cross-origin" if open_to_all else "same-origin"
-    if settings().public_url.startswith("https:"):
-        headers["Strict-Transport-Security"] = HSTS
+    shared = request.endpoint == SHARED
+    headers["Cross-Origin-Resource-Policy"] = "cross-origin" if shared else "same-origin"
+    if settings().hsts:
+        headers["Strict-Transport-Security"] = settings().hsts
     if response.mimetype == "text/html":
         headers["Content-Security-Policy"] = policy(settings().public_url, issuer.origins())
         headers["Permissions-Policy"] = PERMISSIONS

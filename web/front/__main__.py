@@ -68,6 +68,7 @@ def main() -> int:
             "FRONT_BIND": " ".join(f"[{one}]" if ":" in one else one for one in bind),
             "FRONT_ROOT": str(lay_out(now.data_dir / "assets")),
             "FRONT_RELEASE": digest(),
+            "FRONT_HSTS": f"Strict-Transport-Security {now.hsts}" if now.hsts else "",
             "FRONT_TRUSTED": " ".join(now.trusted_proxies or (NOBODY,)),
             "WEB_PORT": str(now.web_port),
             "UPDATES_PORT": str(now.updates_port),

@@ -18,7 +18,6 @@ from simple_websocket import ConnectionClosed
 
 from pipeline.connections import redis_client
 from pipeline.messages import UPDATES_STREAM, OrderChanged
-from pipeline.settings import settings
 from web import accounts, languages, looks, problems, shield, words
 from web.bought import find_orders
 from web.inputs import ID_DIGITS_MAX
@@ -70,7 +69,7 @@ def create_app() -> Flask:
             return None
         if listeners.count() >= SOCKETS_MAX:
             raise Problem(503, "busy", "Too many pages listen here.", {"Retry-After": "10"})
-        if not accounts.caller().bearer and not _same_origin():
+        if not accounts.caller().bearer and not shield.is_ours(request.headers.get("Origin", "")):
             raise Problem(403, "forbidden", "This page may not listen here.")
         return None
 
@@ -96,10 +95,6 @@ def _event_id() -> int | None:
     """The event whose seats the page shows; it may show none."""
     text = request.args.get("event", "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < ID_DIGITS_MAX else None
-
-
-def _same_origin() -> bool:
-    return request.headers.get("Origin") == settings().public_url
 
 
 def _serve_socket(listener: Listener, socket: Any) -> None:

@@ -1,0 +1,118 @@
+"""The reverse proxy alone: what it tells web of a caller, and what it says in its own answers."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from time import monotonic, sleep
+
+import pytest
+import urllib3
+
+from pipeline.prepare import ROOT, free_ports
+from web.assets import asset
+
+START_S_MAX = 20
+TOLD = {
+    "X-Forwarded-For": "203.0.113.9",
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-Host": "evil.example",
+}
+
+
+class _Web(BaseHTTPRequestHandler):
+    """Answers with what it was told of the caller."""
+
+    def do_GET(self) -> None:
+        told = "\n".join(self.headers.get(name, "") for name in TOLD).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(told)))
+        self.end_headers()
+        self.wfile.write(told)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def front(folder: Path, **environment: str) -> Iterator[str]:
+    """A front before a web of ours; gives its address."""
+    web = ThreadingHTTPServer(("127.0.0.1", 0), _Web)
+    Thread(target=web.serve_forever, daemon=True).start()
+    port, nobody = free_ports(2)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "web.front"],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        env={
+            "PATH": os.environ["PATH"],
+            "DATA_DIR": str(folder),
+            "PORT": str(port),
+            "WEB_PORT": str(web.server_port),
+            "UPDATES_PORT": str(nobody),
+            **environment,
+        },
+    )
+    address = f"http://127.0.0.1:{port}"
+    deadline = monotonic() + START_S_MAX
+    try:
+        while True:
+            try:
+                get(address, "/")
+                break
+            except urllib3.exceptions.HTTPError:
+                assert process.poll() is None
+                assert monotonic() < deadline
+                sleep(0.05)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(10)
+        web.shutdown()
+        web.server_close()
+
+
+def get(address: str, path: str) -> urllib3.BaseHTTPResponse:
+    return urllib3.request("GET", address + path, headers=TOLD, retries=False, timeout=5)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with front(tmp_path_factory.mktemp("plain")) as address:
+        yield address
+
+
+def test_what_a_stranger_says_of_a_caller_is_dropped(plain: str) -> None:
+    """A forged X-Forwarded-For would give everybody as many allowances as they like."""
+    told, scheme, host = get(plain, "/").data.decode().split("\n")
+    assert told == "127.0.0.1"
+    assert scheme == "http"
+    assert host != "evil.example"
+
+
+@pytest.mark.parametrize(
+    "path", [asset("style.css"), "/static/icon.svg", "/static/nothing.js", "/ws"]
+)
+def test_what_the_front_answers_itself_is_shielded_too(plain: str, path: str) -> None:
+    """Our files, a file that is not there, and a process that does not answer."""
+    headers = get(plain, path).headers
+    assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Cross-Origin-Resource-Policy"] == headers["Referrer-Policy"] == "same-origin"
+    assert "Strict-Transport-Security" not in headers
+    assert "Server" not in headers
+
+
+def test_a_trusted_proxy_is_believed_and_https_is_promised(tmp_path: Path) -> None:
+    """As behind a tunnel that ends TLS on this machine."""
+    with front(
+        tmp_path, TRUSTED_PROXIES="10.0.0.0/8, 127.0.0.1", PUBLIC_URL="https://tickets.example"
+    ) as address:
+        assert get(address, "/").data.decode().split("\n")[0] == "203.0.113.9, 127.0.0.1"
+        for path in ("/static/style.css", "/ws"):
+            assert get(address, path).headers["Strict-Transport-Security"] == "max-age=31536000"
