@@ -253,10 +253,6 @@ def _check_secrets(issuer: str, secret_key: str, client_secret: str) -> None:
             raise SettingError(
                 f"{name} is easily guessed: take what `openssl rand -base64 32` prints."
             )
-    if issuer and not secret_key:
-        raise SettingError(
-            "SECRET_KEY is not set: give all processes the same, as `openssl rand -base64 32` says."
-        )
 
 
 def _origin(address: str) -> str:
@@ -300,6 +296,15 @@ def settings() -> Settings:
     except SettingError as error:
         sys.stderr.write(f"{error}\n")
         raise SystemExit(os.EX_CONFIG) from error
+
+
+def require_secret() -> None:
+    """For whoever seals and signs: without SECRET_KEY the process ends, with a sentence."""
+    if not settings().secret_key:
+        sys.stderr.write(
+            "SECRET_KEY is not set: give all processes what `openssl rand -base64 32` prints.\n"
+        )
+        raise SystemExit(os.EX_CONFIG)
 
 
 def file_values(path: Path) -> dict[str, str]:

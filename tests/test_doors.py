@@ -1,14 +1,18 @@
 """Doors beside the front one: old browsers, names of this machine, sockets, ways out, settings."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from pipeline.prepare import ROOT
 from pipeline.settings import SettingError, load, settings
 from tests.halls import hall
 from tests.people import ANA, finish_sign_in, sign_in
@@ -250,13 +254,22 @@ def test_nobody_believes_everybody(given: str) -> None:
         load({"TRUSTED_PROXIES": given})
 
 
-def test_outside_local_mode_there_is_no_start_without_a_secret(tmp_path: Any) -> None:
-    """Digests of cards and sealed tokens would stand under an empty key."""
-    elsewhere = {**ISSUER, "DATA_DIR": str(tmp_path)}
-    with pytest.raises(SettingError, match="SECRET_KEY is not set"):
-        load(elsewhere)
-    assert load({**elsewhere, "SECRET_KEY": settings().secret_key}).secret_key
-    assert not load({"DATA_DIR": str(tmp_path)}).secret_key, "`make setup` is about to make one"
+@pytest.mark.parametrize("module", ["web", "web.updates"])
+def test_nothing_that_seals_or_signs_starts_without_a_secret(tmp_path: Path, module: str) -> None:
+    """Marks of visitors, digests of cards and sealed tokens would stand under an empty key."""
+    environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path), **ISSUER}
+    done = subprocess.run(
+        [sys.executable, "-m", module],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+    assert done.returncode == os.EX_CONFIG
+    assert done.stderr.startswith("SECRET_KEY is not set: ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_sentence_about_a_setting_tells_no_password() -> None:

@@ -157,10 +157,7 @@ def test_tokens_are_printed_for_those_who_exist() -> None:
 
 
 def test_with_an_issuer_of_its_own_there_is_no_embedded_provider() -> None:
-    key = settings().secret_key
-    cluster = load(
-        {"OIDC_ISSUER": "https://id.example", "PAYMENTS": "simulated", "SECRET_KEY": key}
-    )
+    cluster = load({"OIDC_ISSUER": "https://id.example", "PAYMENTS": "simulated"})
     assert not cluster.local_mode
 
 

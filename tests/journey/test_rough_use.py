@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import PHONE, chromium, phone
+from tests.browser import PHONE, chromium, phone, until
 from tests.journey.buyers import event_with, fill_card, large_hall, signed_in, tick
 from tests.journey.system import System
 
@@ -194,8 +194,9 @@ def test_a_section_tapped_twice_is_one_step_back(system: System, browser: Browse
     with page.expect_response(lambda answer: "section=" in answer.url):
         section.click()
         section.dispatch_event("click")
-        page.wait_for_function(
-            "getComputedStyle(document.querySelector('#map'), '::after').visibility === 'visible'"
+        until(
+            page,
+            "getComputedStyle(document.querySelector('#map'), '::after').visibility === 'visible'",
         )
     page.locator(".hall.one").wait_for()
     page.wait_for_timeout(800)
@@ -214,7 +215,7 @@ def test_a_reader_in_another_zone_is_told_whose_time_it_is(
     )
     page = context.new_page()
     page.goto("/")
-    page.wait_for_function("document.cookie.includes('zone=Europe/Madrid')", timeout=10_000)
+    until(page, "document.cookie.includes('zone=Europe/Madrid')")
     hold(page, system, event_with(system, 1))
     expect(page.locator("#pays .mine")).to_contain_text("hora de Lima")
     context.close()

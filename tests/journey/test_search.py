@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser import chromium, phone
+from tests.browser import chromium, phone, until
 from tests.journey.buyers import event_with
 from tests.journey.system import System
 
@@ -77,5 +77,5 @@ def test_back_finds_the_list_where_it_was_left(system: System, browser: Browser)
     page.wait_for_url("**/events/*")
     page.go_back()
     expect(page.locator(".bill h2 a").nth(50)).to_have_text(name)
-    page.wait_for_function(f"before => Math.abs({place} - before) < 5", arg=before)
+    until(page, f"before => Math.abs({place} - before) < 5", before)
     page.context.close()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser import chromium
+from tests.browser import chromium, until
 from tests.journey.buyers import event_with, fill_card, signed_in, tick
 from tests.journey.system import System
 
@@ -72,7 +72,7 @@ def test_no_error_is_shown_before_one_is_known(system: System, browser: Browser)
     expect(page.locator(".ticket img")).to_have_count(1, timeout=20_000)
     expect(page.locator("#news")).to_contain_text("Tu entrada está aquí")
     assert page.title().startswith("✓")
-    page.wait_for_function("felt.length > 1")
+    until(page, "felt.length > 1")
     assert page.evaluate("felt") == [["vibrates", 200], ["sounds"]]
     assert [found[0] for text in texts if (found := ERRORS.search(text))] == []
     assert any("pagando…" in text.lower() for text in texts)
@@ -89,13 +89,13 @@ def test_a_phone_is_asked_only_for_what_its_owner_wants(system: System, browser:
         order = system.order(event, system.free_seats(event, 1)).json()["order_uuid"]
         page.goto(f"/orders/{order}")
         expect(page.locator("#signal")).not_to_be_checked()
-    page.wait_for_function("document.title.startsWith('✓')")
+    until(page, "document.title.startsWith('✓')")
     page.wait_for_timeout(300)
     assert page.evaluate("felt") == []
     page.locator(".ticket a").first.click()
     page.locator(".qr").wait_for()
     page.get_by_role("button", name="Enviar").click()
-    page.wait_for_function("felt.length > 1")
+    until(page, "felt.length > 1")
     title = page.locator(".share").get_attribute("data-title")
     assert page.evaluate("felt") == [
         ["stays awake", "screen"],

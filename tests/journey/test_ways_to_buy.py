@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import chromium, phone
+from tests.browser import chromium, phone, until
 from tests.journey.buyers import CARD, event_with, fill_card, large_hall, pay, signed_in, tick
 from tests.journey.system import System
 
@@ -155,7 +155,7 @@ def test_back_forward_and_a_second_payment_end_at_the_one_order(
     expect(page.get_by_role("heading", name="No tienes asientos aquí")).to_be_visible()
     page.go_back()
     # A map that Back brings is fetched anew.
-    page.wait_for_function("performance.getEntriesByType('navigation')[0].type === 'reload'")
+    until(page, "performance.getEntriesByType('navigation')[0].type === 'reload'")
     page.go_forward()
     page.go_forward()
     expect(page).to_have_url(order)

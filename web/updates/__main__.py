@@ -6,10 +6,11 @@ from gevent import monkey
 monkey.patch_all()
 
 from pipeline.serving import serve
-from pipeline.settings import settings
+from pipeline.settings import require_secret, settings
 from web.updates.app import SOCKETS_MAX, create_app, drain
 
 if __name__ == "__main__":
+    require_secret()
     serve(
         create_app,
         settings().updates_port,
