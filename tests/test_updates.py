@@ -13,6 +13,7 @@ from flask import Flask
 
 from pipeline.connections import redis_client
 from pipeline.messages import UPDATES_STREAM, OrderChanged
+from pipeline.prepare import free_ports
 from pipeline.settings import settings
 from pipeline.updates import announce
 from tests.halls import hall
@@ -142,13 +143,14 @@ def test_an_update_that_is_not_ours_stops_nothing(port: int) -> None:
 
 def test_a_stop_tells_every_page_to_come_back() -> None:
     """1012 and not 1000, from which htmx would not return."""
-    environment = {**os.environ, "UPDATES_PORT": str(settings().updates_port + 1)}
+    [free] = free_ports(1)
+    environment = {**os.environ, "UPDATES_PORT": str(free)}
     process = subprocess.Popen([sys.executable, "-m", "web.updates"], env=environment)
     deadline = monotonic() + START_S_MAX
     sockets: list[websocket.WebSocket] = []
     while len(sockets) < 20:
         try:
-            sockets.append(listen(settings().updates_port + 1, ANA))
+            sockets.append(listen(free, ANA))
         except OSError:
             assert monotonic() < deadline
             sleep(0.1)
