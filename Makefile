@@ -4,7 +4,7 @@ BIN := .venv/bin
 N ?= 10
 KILLS := tests/journey/test_killed.py
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-journeys test-rest lint bench audit fuzz stubs translations token tokens
+.PHONY: help setup run test test-journeys test-rest lint bench audit fuzz scan stubs translations token tokens
 .SILENT:
 
 help: ## this list
@@ -40,8 +40,9 @@ test-rest: lint
 	$(BIN)/python -m pytest -q tests --ignore=tests/journey
 	$(BIN)/python -m pytest -q $(KILLS)
 
-lint: .venv/installed-dev ## ruff and mypy
+lint: .venv/installed-dev ## ruff, bandit and mypy
 	$(BIN)/ruff check .
+	$(BIN)/bandit -q -c pyproject.toml -r web pipeline sql
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
@@ -54,6 +55,9 @@ audit: .venv/installed-dev ## the pages as Lighthouse, axe and a slow phone see 
 
 fuzz: .venv/installed-dev ## thousands of requests, right and wrong, against the API's own document
 	$(BIN)/python -m tests.fuzz $(EXAMPLES) $(SEED)
+
+scan: .venv/installed-dev ## known faults in our code and in what it stands on
+	$(BIN)/python -m tests.scan
 
 stubs: .venv/installed-dev ## the gRPC stubs, anew from seatlock.proto
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. --grpc_python_out=. pipeline/seatlock/seatlock.proto

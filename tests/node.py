@@ -36,6 +36,12 @@ def node_with_packages(folder: Path) -> list[str]:
     return node
 
 
+def npm() -> list[str]:
+    """The command `npm`; exits with a sentence where there is none."""
+    _, command = _on_the_path() or _from_a_wheel() or sys.exit(NEEDED)
+    return command
+
+
 def _on_the_path() -> tuple[list[str], list[str]] | None:
     node, npm = shutil.which("node"), shutil.which("npm")
     if not node or not npm:
