@@ -10,11 +10,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench import best, journey, maps
+from tests.bench import best, crowd, journey, maps
 from tests.bench.journey import yardstick
 from tests.journey.system import running
 
-PARTS = {"journey": journey.measure, "maps": maps.measure, "best": best.measure}
+PARTS = {
+    "journey": journey.measure,
+    "maps": maps.measure,
+    "best": best.measure,
+    "crowd": crowd.measure,
+}
+LIMITED = {"crowd"}
+"""What is measured as everybody has it, with limits on."""
 
 
 def main(wanted: list[str]) -> None:
@@ -29,7 +36,9 @@ def main(wanted: list[str]) -> None:
     )
     for name in wanted or PARTS:
         folder = Path(tempfile.mkdtemp(prefix="ticketbuster-bench-"))
-        with running(folder, WORKERS_MAX=os.environ.get("WORKERS_MAX", "2")) as system:
+        limits = "on" if name in LIMITED else "off"
+        workers = os.environ.get("WORKERS_MAX", "2")
+        with running(folder, WORKERS_MAX=workers, RATE_LIMITS=limits) as system:
             PARTS[name](system)
             sys.stdout.flush()
         # What failed is kept, with its log; a hall of 50,000 seats is not kept for nothing.
