@@ -6,7 +6,7 @@ from time import time
 from typing import Any
 
 import limits as engine
-from flask import Flask, Response, current_app, make_response, request
+from flask import Flask, Response, current_app, g, make_response, request
 from flask_limiter import ApplicationLimit, Limiter, RateLimitExceeded
 from redis import RedisError
 from redis.backoff import NoBackoff
@@ -78,9 +78,16 @@ def register(app: Flask) -> None:
 
 
 def _limit(scope: str, amount: Any, key: Any) -> ApplicationLimit:
-    """A limit that does not count whoever has no such key."""
+    """A limit that does not count whoever has no such key; the library asks for it twice."""
+
+    def once() -> str:
+        known: dict[str, str] = g.setdefault("limits", {})
+        if scope not in known:
+            known[scope] = key()
+        return known[scope]
+
     return ApplicationLimit(
-        limit_provider=amount, key_function=key, scope=scope, exempt_when=lambda: not key()
+        limit_provider=amount, key_function=once, scope=scope, exempt_when=lambda: not once()
     )
 
 
