@@ -1,0 +1,77 @@
+"""The realm that a cluster imports into Keycloak: of the right shape, and as strict as our own provider."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from tests.people import ANA, BRUNO, CARLA, OLGA, OSCAR, PEDRO
+from web.accounts.bearer import AUDIENCE, ROLES
+
+ROOT = Path(__file__).parent.parent
+FILES = ("realm.json", "demo-users.json")
+SHAPE = Draft202012Validator(json.loads((ROOT / "tests/keycloak_schema.json").read_text()))
+
+
+def read(name: str) -> Any:
+    return json.loads((ROOT / "k8s/keycloak" / name).read_text())
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_it_has_the_shape_of_keycloaks_representation(name: str) -> None:
+    assert [f"{list(one.path)}: {one.message}" for one in SHAPE.iter_errors(read(name))] == []
+
+
+@pytest.mark.parametrize(
+    "misspelt",
+    [{"bruteForceProtection": True}, {"clients": [{"clientID": "x"}]}, {"accessTokenLifespan": "900"},
+     {"users": [{"credential": []}]}, {"roles": {"realm": [{"title": "x"}]}}],
+    ids=str,
+)  # fmt: skip
+def test_what_keycloak_would_not_know_is_noticed(misspelt: dict[str, Any]) -> None:
+    assert list(SHAPE.iter_errors({**read("realm.json"), **misspelt}))
+
+
+def test_the_realm_is_as_strict_as_our_own_provider() -> None:
+    realm = read("realm.json")
+    assert realm["registrationAllowed"]
+    assert realm["bruteForceProtected"]
+    assert not realm["permanentLockout"], "nobody locks another out for good"
+    assert realm["sslRequired"] == "external"
+    assert (realm["revokeRefreshToken"], realm["refreshTokenMaxReuse"]) == (True, 0)
+    assert realm["accessTokenLifespan"] <= 900
+    assert {role["name"] for role in realm["roles"]["realm"]} - {
+        realm["defaultRole"]["name"]
+    } == ROLES
+    [everybody] = [
+        role for role in realm["roles"]["realm"] if role["name"] == realm["defaultRole"]["name"]
+    ]
+    assert everybody["composites"] == {"realm": ["buyer"]}
+    assert "users" not in realm, "demo accounts are a file of their own"
+
+
+def test_the_client_may_do_what_our_web_does_and_nothing_else() -> None:
+    [client] = read("realm.json")["clients"]
+    assert client["clientId"] == "ticketbuster"
+    assert client["standardFlowEnabled"]
+    for flow in ("implicitFlowEnabled", "directAccessGrantsEnabled", "serviceAccountsEnabled", "publicClient",
+                 "fullScopeAllowed"):  # fmt: skip
+        assert client[flow] is False
+    assert client["attributes"]["pkce.code.challenge.method"] == "S256"
+    assert client["redirectUris"] == ["${PUBLIC_URL}/login/callback"]
+    assert client["attributes"]["post.logout.redirect.uris"] == "${PUBLIC_URL}/"
+    assert client["secret"] == "${OIDC_CLIENT_SECRET}"
+    mappers = {one["protocolMapper"]: one["config"] for one in client["protocolMappers"]}
+    assert mappers["oidc-audience-mapper"]["included.client.audience"] == AUDIENCE
+    roles = mappers["oidc-usermodel-realm-role-mapper"]
+    assert roles["claim.name"] == "realm_access.roles"
+    assert roles["id.token.claim"] == roles["access.token.claim"] == "true"
+
+
+def test_the_demo_accounts_are_those_of_local_mode() -> None:
+    there = {user["email"]: set(user["realmRoles"]) for user in read("demo-users.json")["users"]}
+    for person in (ANA, BRUNO, CARLA, OLGA, PEDRO, OSCAR):
+        assert there[person.email] - {"default-roles-ticketbuster"} == set(person.roles) - {"buyer"}
+    assert len(there) == 6
