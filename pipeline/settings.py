@@ -90,12 +90,17 @@ class Settings:
         return _address(self.data_dir, int(monotonic())) or f"http://localhost:{self.port}"
 
     @property
+    def over_https(self) -> bool:
+        """Buyers reach us by https, so cookies are for https alone."""
+        return self.public_url.startswith("https:")
+
+    @property
     def hsts(self) -> str:
         """How long a browser shall reach this name by https alone; empty without https.
 
         Names below ours are not for us to decide on, so there is no includeSubDomains.
         """
-        return HSTS if self.public_url.startswith("https:") else ""
+        return HSTS if self.over_https else ""
 
 
 @lru_cache(maxsize=1)

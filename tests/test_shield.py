@@ -132,6 +132,14 @@ def test_behind_tls_everything_goes_by_the_public_address(
     assert cookie.startswith("__Host-session=")
     assert "Secure" in cookie
     assert "Domain" not in cookie
+    tongue = client.post("/language", data={"to": "en", "back": "/"}, headers=told)
+    assert "Secure" in tongue.headers["Set-Cookie"]
+    event_seat = hall()
+    taken = client.post(
+        f"/events/{event_seat.id}/holds", data={"seat": event_seat.seats[:1]}, headers=told
+    )
+    assert all("Secure" in one for one in taken.headers.getlist("Set-Cookie"))
+    assert taken.headers.getlist("Set-Cookie")
     page = client.get(f"/events/{event.id}", headers=told)
     assert page.status_code == 200
     assert f'content="{address}/events/{event.id}"' in page.text

@@ -5,6 +5,7 @@ from pathlib import Path
 from flask import Blueprint, Flask, Response, request
 from flask_babel import Babel, get_locale
 
+from pipeline.settings import settings
 from web.fragments import see_other
 from web.inputs import local_path
 
@@ -36,7 +37,13 @@ def change() -> Response:
     wanted = request.form.get("to")
     if wanted in CODES:
         response.set_cookie(
-            COOKIE, wanted, max_age=COOKIE_S, path="/", samesite="Lax", httponly=True
+            COOKIE,
+            wanted,
+            max_age=COOKIE_S,
+            path="/",
+            samesite="Lax",
+            httponly=True,
+            secure=settings().over_https,
         )
     return response
 

@@ -2,6 +2,7 @@
 
 from flask import Flask, Response, g, request
 
+from pipeline.settings import settings
 from web.sayings import N_
 from web.words import said
 
@@ -18,7 +19,15 @@ NOTICES = {
 
 def tell(response: Response, what: str) -> Response:
     """Let the page that this answer leads to say it."""
-    response.set_cookie(COOKIE, what, max_age=COOKIE_S, path="/", samesite="Lax", httponly=True)
+    response.set_cookie(
+        COOKIE,
+        what,
+        max_age=COOKIE_S,
+        path="/",
+        samesite="Lax",
+        httponly=True,
+        secure=settings().over_https,
+    )
     return response
 
 

@@ -108,11 +108,7 @@ def begin(response: Response, visitor: UUID | None = None, **account: Any) -> by
 
 def cookie_name() -> str:
     """Over https a name that no other host and no plain connection can set (RFC 6265bis, 4.1.3)."""
-    return "__Host-session" if _secure() else "session"
-
-
-def _secure() -> bool:
-    return settings().public_url.startswith("https:")
+    return "__Host-session" if settings().over_https else "session"
 
 
 def set_cookie(response: Response, token: str) -> None:
@@ -124,13 +120,15 @@ def set_cookie(response: Response, token: str) -> None:
         path="/",
         httponly=True,
         samesite="Lax",
-        secure=_secure(),
+        secure=settings().over_https,
     )
 
 
 def delete_cookie(response: Response) -> None:
     """The browser forgets it."""
-    response.delete_cookie(cookie_name(), path="/", httponly=True, samesite="Lax", secure=_secure())
+    response.delete_cookie(
+        cookie_name(), path="/", httponly=True, samesite="Lax", secure=settings().over_https
+    )
 
 
 def new_token() -> str:

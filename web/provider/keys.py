@@ -11,7 +11,7 @@ from joserfc.jwk import KeySet, RSAKey
 
 from pipeline.settings import settings
 
-BITS = 2048
+BITS = 3072
 
 
 def ensure() -> None:

@@ -59,7 +59,8 @@ def with_password(email: str, password: str) -> User | None:
         _hasher().verify(known or _nobodys_hash(), password[:LETTERS_MAX])
     except VerifyMismatchError:
         return None
-    return _user(row) if row and known else None
+    # A longer one is nobody's, however it begins.
+    return _user(row) if row and known and len(password) <= LETTERS_MAX else None
 
 
 def with_email(email: str) -> User | None:

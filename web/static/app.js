@@ -365,7 +365,7 @@ all(".toast").forEach(fade);
 const offset = String(new Date().getTimezoneOffset());
 if (!document.cookie.includes("zone=") || chose("offset") !== offset)
   setTimeout(() => {
-    document.cookie = `zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; path=/; max-age=31536000; samesite=lax`;
+    document.cookie = `zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; path=/; max-age=31536000; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
     chose("offset", offset);
   }, 3000);
 
