@@ -19,7 +19,7 @@ from pipeline.connections import pool
 from pipeline.failpoint import fail_here
 from pipeline.payments import Payment
 from pipeline.seatlock import client as seatlock
-from sql import Row, write
+from sql import Row, read, write
 
 LEASE_S = 12.0
 PAYMENT_WAIT_S = 60.0
@@ -125,6 +125,9 @@ def _held(purchase: Row, wish: Wish | None) -> Row:
 
 def _authorise(purchase: Row, wish: Wish | None) -> Refused | None:
     """Reserve the money. Nobody but the buyer's own request knows the card."""
+    refused = _above_the_organisers_limit(purchase)
+    if refused is not None:
+        return refused
     if wish is not None:
         fail_here("held")
         refused = _refused_before_payment(purchase, wish)
@@ -145,6 +148,27 @@ def _authorise(purchase: Row, wish: Wish | None) -> Refused | None:
     if state == "pending" and purchase.age < PAYMENT_WAIT_S:
         raise _later(purchase)
     return BUSY
+
+
+def _above_the_organisers_limit(purchase: Row) -> Refused | None:
+    """More seats of the event than an account may own. Events without a limit ask nothing.
+
+    Of two purchases at once each is written down before it counts the other, so they cannot both
+    pass; that both turn back is possible, and costs nothing.
+    """
+    if purchase.allowed is None:
+        return None
+    with pool("pipeline").connection() as connection:
+        owned = read(
+            connection,
+            "purchases.owned",
+            buyer=purchase.buyer,
+            event_id=purchase.event_id,
+            order_uuid=purchase.order_uuid,
+        )[0].seats
+    if owned + len(purchase.seat_ids) <= purchase.allowed:
+        return None
+    return 409, {"error": "too_many_seats", "held": int(owned), "limit": purchase.allowed}
 
 
 def _refused_before_payment(purchase: Row, wish: Wish) -> Refused | None:

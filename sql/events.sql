@@ -57,7 +57,7 @@ SELECT events.id, events.title, events.description, events.category, events.venu
        events.starts_at, events.ends_at, coalesce(events.sales_end_at, events.starts_at) AS sales_end_at,
        events.status,
        events.status = 'PUBLISHED' AND coalesce(events.sales_end_at, events.starts_at) > now() AS on_sale,
-       events.ends_at <= now() AS over, events.currency
+       events.ends_at <= now() AS over, events.currency, events.seats_per_buyer
   FROM catalog.events
  WHERE events.id = %(event_id)s::bigint AND events.status <> 'DRAFT';
 

@@ -10,3 +10,8 @@ SELECT seats.id, sections.name AS section, seats.section_number, seats.row_label
  WHERE seats.status = 'LOCKED' AND seats.holder = %(holder)s::text AND seats.event_id = %(event_id)s::bigint
    AND seats.held_until > now()
  ORDER BY seats.section_number, seats.position;
+
+-- name: owned
+-- How many seats of an event an account has tickets for.
+SELECT count(*) AS seats FROM orders.tickets JOIN orders.orders USING (order_uuid)
+ WHERE orders.buyer = %(buyer)s::text AND orders.event_id = %(event_id)s::bigint AND tickets.voided_at IS NULL;

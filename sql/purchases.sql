@@ -22,7 +22,8 @@ WITH found AS (
         ON CONFLICT (buyer, idempotency_key) WHERE NOT (key_given_up AND step = 'REFUSED') DO NOTHING
     RETURNING *
 )
-SELECT begun.*, events.status = 'PUBLISHED' AS published, 0::double precision AS age
+SELECT begun.*, events.status = 'PUBLISHED' AS published, events.seats_per_buyer AS allowed,
+       0::double precision AS age
   FROM begun JOIN catalog.events ON events.id = begun.event_id;
 
 -- name: by_key
@@ -40,7 +41,8 @@ SELECT purchases.*, true AS published, extract(epoch FROM now() - purchases.crea
 UPDATE orders.purchases
    SET driven_by = %(driver)s::uuid, driven_until = now() + make_interval(secs => %(lease)s::double precision)
  WHERE order_uuid = %(order_uuid)s::uuid AND driven_until <= now() AND step NOT IN ('PLACED', 'REFUSED')
-RETURNING *, true AS published, extract(epoch FROM now() - created_at)::double precision AS age;
+RETURNING *, true AS published, extract(epoch FROM now() - created_at)::double precision AS age,
+          (SELECT seats_per_buyer FROM catalog.events WHERE id = event_id) AS allowed;
 
 -- name: take_over_lapsed
 -- Drive what nobody drives any more, the oldest first; two sweepers share them.
@@ -53,7 +55,8 @@ UPDATE orders.purchases
    SET driven_by = %(driver)s::uuid, driven_until = now() + make_interval(secs => %(lease)s::double precision)
   FROM lapsed WHERE purchases.order_uuid = lapsed.order_uuid
 RETURNING purchases.*, true AS published,
-          extract(epoch FROM now() - purchases.created_at)::double precision AS age;
+          extract(epoch FROM now() - purchases.created_at)::double precision AS age,
+          (SELECT seats_per_buyer FROM catalog.events WHERE id = purchases.event_id) AS allowed;
 
 -- name: held
 -- All seats are held: their fences and their sum are known.
@@ -61,7 +64,8 @@ UPDATE orders.purchases
    SET step = 'HELD', fences = %(fences)s::bigint[], amount = %(amount)s::numeric,
        driven_until = now() + make_interval(secs => %(lease)s::double precision)
  WHERE order_uuid = %(order_uuid)s::uuid AND step = 'BEGUN' AND driven_by = %(driver)s::uuid
-RETURNING *, true AS published, extract(epoch FROM now() - created_at)::double precision AS age;
+RETURNING *, true AS published, extract(epoch FROM now() - created_at)::double precision AS age,
+          (SELECT seats_per_buyer FROM catalog.events WHERE id = event_id) AS allowed;
 
 -- name: refuse
 -- Turn back: reason and answer are written before the first undo. From here there is only back.
@@ -127,3 +131,11 @@ RETURNING purchases.*, true AS published, 0::double precision AS age;
 -- name: backlog
 -- How many orders are not finished.
 SELECT count(*) AS unfinished FROM orders.orders WHERE status IN ('PENDING', 'PROCESSING');
+
+-- name: owned
+-- What the buyer has of an event beside this purchase: live tickets, and the seats of purchases under way.
+SELECT (SELECT count(*) FROM orders.tickets JOIN orders.orders USING (order_uuid)
+         WHERE orders.buyer = %(buyer)s::text AND orders.event_id = %(event_id)s::bigint AND tickets.voided_at IS NULL)
+     + (SELECT coalesce(sum(cardinality(seat_ids)), 0) FROM orders.purchases
+         WHERE buyer = %(buyer)s::text AND event_id = %(event_id)s::bigint AND step NOT IN ('PLACED', 'REFUSED')
+           AND order_uuid IS DISTINCT FROM %(order_uuid)s::uuid) AS seats;

@@ -21,7 +21,16 @@ from web.inputs import amount, form_seat_ids, whole_number
 from web.notices import tell
 from web.offers import equal_seats
 from web.problems import Problem
-from web.seats import FREE_S, cart, facts_of, find_event, hall_of, named_seats, seats_of
+from web.seats import (
+    FREE_S,
+    cart,
+    facts_of,
+    find_event,
+    hall_of,
+    named_seats,
+    owned_seats,
+    seats_of,
+)
 
 pages = Blueprint("holds", __name__)
 
@@ -140,11 +149,36 @@ def lengthen(seat_ids: Collection[int], holder: str | None) -> dict[int, datetim
 
 def lock(event_id: int, wanted: Sequence[int], holder: str) -> list[seatlock.Hold] | Problem:
     """Ask seatlock for all of the seats. A refusal is an answer, no error. Raises Problem 503."""
+    refused = _above_the_organisers_limit(event_id, wanted, holder)
+    if refused is not None:
+        return refused
     try:
         answer = seatlock.lock(event_id, wanted, holder)
     except seatlock.SeatlockUnreachableError as error:
         raise busy() from error
     return problem_of(answer) if isinstance(answer, seatlock.Refusal) else answer
+
+
+def _above_the_organisers_limit(
+    event_id: int, wanted: Sequence[int], holder: str
+) -> Problem | None:
+    """More seats than one may own of this event; the purchase has the last word.
+
+    A visitor's tickets are not known before sign-in.
+    """
+    limit = facts_of(event_id).seats_per_buyer
+    if limit is None:
+        return None
+    held = {seat.id for seat in cart(event_id, holder)}
+    kind, _, sub = holder.partition(":")
+    owned = len(held) + (owned_seats(event_id, sub) if kind == "account" else 0)
+    return too_many(owned, limit) if owned + len(set(wanted) - held) > limit else None
+
+
+def too_many(held: int, limit: int) -> Problem:
+    """So many are the most that somebody may have of an event at once."""
+    detail = f"At most {limit} seats can be had for this event; {held} are."
+    return Problem(409, "too_many_seats", detail, held=held, limit=limit)
 
 
 def unlock(event_id: int, seat_ids: Collection[int] | None, holder: str | None) -> list[int]:
@@ -184,9 +218,7 @@ def problem_of(refusal: seatlock.Refusal) -> Problem:
         case "invalid_seats":
             return Problem(422, "invalid_seats", "These are no seats of this event.", seats=ids)
         case "too_many_seats":
-            limit = seatlock.SEATS_PER_HOLD_MAX
-            detail = f"At most {limit} seats can be held at once for an event; {refusal.held} are."
-            return Problem(409, "too_many_seats", detail, held=refusal.held, limit=limit)
+            return too_many(refusal.held, seatlock.SEATS_PER_HOLD_MAX)
         case "not_on_sale":
             return Problem(409, "not_on_sale", "This event is not on sale.")
         case _:

@@ -193,6 +193,12 @@ def cart(event_id: int, holder: str | None) -> list[Any]:
         return read(connection, "holds.cart", event_id=event_id, holder=holder)
 
 
+def owned_seats(event_id: int, buyer: str) -> int:
+    """How many seats of the event this account has tickets for."""
+    with pool("web").connection() as connection:
+        return int(read(connection, "holds.owned", event_id=event_id, buyer=buyer)[0].seats)
+
+
 class _Version:
     """Where the stream of updates stood a moment ago, as an entry's id; `0` while nobody knows.
 
