@@ -85,7 +85,7 @@ def test_a_visitors_tickets_count_once_they_say_who_they_are(client: FlaskClient
     }
     refused = client.post("/orders", data=form)
     assert refused.status_code == 409
-    assert "hasta 2 asientos" in refused.text
+    assert "pasarías del máximo" in refused.text
     assert "80.00" in refused.text, "the hold stays"
 
 

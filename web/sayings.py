@@ -65,7 +65,7 @@ REFUSALS: dict[str, tuple[str, str]] = {
     ),
     "too_many_seats": (
         N_("Son demasiados"),
-        N_("Puedes tener hasta 10 asientos a la vez en un evento."),
+        N_("Con tus entradas pasarías del máximo de este evento. No se cobró nada."),
     ),
     "not_on_sale": (N_("No está a la venta"), N_("La venta de este evento está cerrada.")),
     "sold_out": (N_("Agotado"), N_("Si alguien suelta un asiento, aparece aquí al instante.")),
