@@ -9,6 +9,8 @@ import redis
 from psycopg import Connection
 from psycopg.rows import namedtuple_row
 from psycopg_pool import ConnectionPool
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from pipeline.settings import settings
 
@@ -19,6 +21,8 @@ _opening = Lock()
 STATEMENT_TIMEOUT_MS = 5_000
 CONNECT_TIMEOUT_S = 3
 POOL_WAIT_S = 3.0
+REDIS_ASKED_S = 0.3
+"""So long somebody who waits for a page waits for Redis: it can be drawn without."""
 REDIS_TIMEOUT_S = 5.0
 """Longer than any blocking read of ours: redis-py would otherwise cut it off and ask again."""
 
@@ -68,6 +72,18 @@ def dedicated(role: Role) -> Connection[Any]:
 def queue_client() -> redis.Redis:
     """The same server for RQ, which wants replies as bytes."""
     return redis.Redis.from_url(settings().redis_url, socket_connect_timeout=CONNECT_TIMEOUT_S)
+
+
+@cache
+def asked_redis_client() -> redis.Redis:
+    """The same for whoever answers a page: Redis answers soon or is away, and is asked once."""
+    return redis.Redis.from_url(
+        settings().redis_url,
+        decode_responses=True,
+        socket_timeout=REDIS_ASKED_S,
+        socket_connect_timeout=REDIS_ASKED_S,
+        retry=Retry(NoBackoff(), 0),
+    )
 
 
 @cache

@@ -90,6 +90,20 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
+def limited(monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
+    """The app as everybody has it, limits and all, with nothing counted yet."""
+    monkeypatch.setenv("RATE_LIMITS", "on")
+    settings.cache_clear()
+    app = create_app()
+    app.testing = True
+    app.extensions["limits"].reset()
+    yield app
+    app.extensions["limits"].reset()
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
+@pytest.fixture
 def clean(_seatlock: None) -> None:
     """Nothing waits anywhere that an earlier test left."""
     forget_everything()

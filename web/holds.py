@@ -12,7 +12,7 @@ from flask import Blueprint, Response, make_response, redirect, request, url_for
 
 from pipeline.seatlock import client as seatlock
 from pipeline.settings import settings
-from web import limits, patience
+from web import patience
 from web.accounts import caller, start_session
 from web.best import Rows, best_together
 from web.events import event_page
@@ -268,7 +268,7 @@ def _ask_for_cookie(event_id: int) -> Response:
     if request.args.get("cookie") == "1":
         problem = Problem(422, "session_needed", "A hold needs a cookie. Nothing was held.")
         return _refused(event_id, problem, [])
-    if limits.under_pressure() and not patience.shown():
+    if patience.needed():
         return patience.ask()
     # What is not read here gunicorn would have to read within 50 ms, or hang up on the front.
     request.get_data()

@@ -2,6 +2,7 @@
 
 import logging
 from functools import cache
+from math import ceil
 from time import time
 from typing import Any
 
@@ -15,6 +16,7 @@ from redis.retry import Retry
 from pipeline import orders
 from pipeline.settings import settings
 from web import accounts
+from web.accounts import issuer
 from web.problems import Problem, answer
 from web.provider.users import LETTERS_MAX
 from web.proxies import client_address
@@ -38,7 +40,7 @@ GUESSING = frozenset({"provider.authorize", "provider.register_somebody"})
 UNCOUNTED = frozenset({
     "health.alive", "health.serving", "health.ready",
     "polling.show",  # what a page without a socket asks every few seconds, from memory
-    "provider.token", "provider.revoke", "provider.jwks",  # our own web asks these
+    "provider.jwks",  # whoever verifies our tokens, from memory
 })  # fmt: skip
 
 
@@ -71,7 +73,9 @@ def register(app: Flask) -> None:
         key_prefix="limits",
         request_identifier=lambda: request.endpoint or "nowhere",
     )
-    limiter.request_filter(lambda: request.endpoint in UNCOUNTED)
+    limiter.request_filter(
+        lambda: request.endpoint in UNCOUNTED or issuer.INSIDE in request.environ
+    )
     limiter.init_app(app)
     app.extensions["limits"] = limiter
     app.register_error_handler(RateLimitExceeded, _exceeded)
@@ -131,15 +135,31 @@ def _sign_in_from_here() -> str:
 
 
 def under_pressure() -> bool:
-    """Whether more new visitors come than usual; counts one."""
+    """Whether more newcomers come than usual; counts one."""
+    return not _counted(NEW_VISITORS, "new-visitors")
+
+
+def first_time(name: str, seconds: int) -> bool:
+    """Whether nobody has said this name here in the last so many seconds."""
+    return _counted(f"1 per {seconds} second", name)
+
+
+def amount_of(limit: str) -> int:
+    """How many a limit allows."""
+    return _parsed(limit).amount
+
+
+def _counted(limit: str, name: str) -> bool:
+    """Whether one more is within the limit; in this process alone while Redis is away."""
     limiter: Limiter | None = current_app.extensions.get("limits")
     if limiter is None:
-        return False
+        return True
     try:
-        return not limiter.limiter.hit(_parsed(NEW_VISITORS), "limits", "new-visitors")
+        return limiter.limiter.hit(_parsed(limit), "limits", name)
     except RedisError as error:
-        log.warning("new visitors could not be counted: %s", type(error).__name__)
-        return False
+        # It went away just now; the next request knows.
+        log.warning("%s could not be counted: %s", name.partition(" ")[0], type(error).__name__)
+        return True
 
 
 @cache
@@ -151,20 +171,33 @@ def _exceeded(error: RateLimitExceeded) -> Response:
     """429 with the contract's body; but a purchase that is asked about again is no further one."""
     limiter: Limiter = current_app.extensions["limits"]
     if error.limit and error.limit.scope == "orders" and _is_a_repeat():
-        view = current_app.view_functions[str(request.endpoint)]
-        return make_response(current_app.ensure_sync(view)(**(request.view_args or {})))
+        return _answered_again()
     hit = limiter.current_limit
-    seconds = min(max(1, round(hit.reset_at - time())), hit.limit.get_expiry()) if hit else 1
-    problem = Problem(
+    seconds = min(max(1, ceil(hit.reset_at - time())), hit.limit.get_expiry()) if hit else 1
+    detail = f"That was too often. Try again in {seconds} seconds."
+    return answer(too_many(detail, seconds, hit.limit.amount if hit else 0))
+
+
+def too_many(detail: str, seconds: int, amount: int) -> Problem:
+    """429 as the contract has it."""
+    return Problem(
         429,
         "too_many_requests",
-        f"That was too often. Try again in {seconds} seconds.",
+        detail,
         {"Retry-After": str(seconds)},
         retryAfter=seconds,
         remaining=0,
-        limit=hit.limit.amount if hit else 0,
+        limit=amount,
     )
-    return answer(problem)
+
+
+def _answered_again() -> Response:
+    """What the view says after all: a refusal, too, which nobody else would catch in here."""
+    view = current_app.view_functions[str(request.endpoint)]
+    try:
+        return make_response(view(**(request.view_args or {})))
+    except Exception as error:  # noqa: BLE001  the app knows what to say of each
+        return make_response(current_app.handle_user_exception(error))
 
 
 def _is_a_repeat() -> bool:

@@ -9,78 +9,53 @@ import hashlib
 import secrets
 from datetime import UTC, datetime
 from functools import lru_cache
-from threading import Lock
-from time import monotonic
+from math import ceil
 
 from flask import Response, make_response, render_template, request
 from itsdangerous import BadData, URLSafeTimedSerializer
-from redis import RedisError
 
-from pipeline.connections import redis_client
 from pipeline.settings import settings
+from web import limits
+from web.problems import Problem
 
 WORK_BITS = 13
 """Some eight thousand tries: a third of a second on a slow phone."""
 WAIT_S = 8
 TASK_S = 600
 WORK_LETTERS_MAX = 12
-SPENT_MAX = 10_000
 FIELDS_MAX = 40
 FIELD_LETTERS_MAX = 200
 
 
-class _Spent:
-    """Tasks that were used already, for as long as Redis cannot say so."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._until: dict[str, float] = {}
-
-    def spend(self, name: str) -> bool:
-        """Whether it was not spent before."""
-        now = monotonic()
-        with self._lock:
-            if len(self._until) >= SPENT_MAX:
-                self._until = {one: end for one, end in self._until.items() if end > now}
-            fresh = self._until.get(name, 0.0) <= now and len(self._until) < SPENT_MAX
-            self._until[name] = now + TASK_S
-        return fresh
-
-
-_spent = _Spent()
-
-
-def shown() -> bool:
-    """Whether this form carries a task of ours, worked on or waited for, and not used yet."""
-    task = request.form.get("task", "")
-    try:
-        name, begun = _serializer(settings().secret_key).loads(
-            task, max_age=TASK_S, return_timestamp=True
-        )
-    except BadData:
-        return False
-    waited = (datetime.now(UTC) - begun).total_seconds() >= WAIT_S
-    return (waited or is_work(task, request.form.get("work", ""))) and _spend(name)
+def needed() -> bool:
+    """Whether this newcomer, who is counted, has to show something first and has not."""
+    return limits.under_pressure() and not _shown()
 
 
 def ask() -> Response:
-    """The page that works or waits, with everything that the form carried."""
+    """The page that works or waits, with everything that the request carried."""
     fields = [
         (name, value[:FIELD_LETTERS_MAX])
-        for name, value in request.form.items(multi=True)
+        for name, value in request.values.items(multi=True)
         if name not in ("task", "work")
     ]
+    task, seconds = _going_on() or (new_task(), WAIT_S)
     page = render_template(
-        "holds/patience.html",
-        task=new_task(),
-        bits=WORK_BITS,
-        seconds=WAIT_S,
-        fields=fields[:FIELDS_MAX],
+        "patience.html", task=task, bits=WORK_BITS, seconds=seconds, fields=fields[:FIELDS_MAX]
     )
     response = make_response(page, 429)
-    response.headers["Retry-After"] = str(WAIT_S)
+    response.headers["Retry-After"] = str(seconds)
     response.cache_control.no_store = True
     return response
+
+
+def refusal() -> Problem:
+    """The same for a program, which has no page to work on."""
+    return limits.too_many(
+        "Too many newcomers come at once. Sign in, or try again in a moment.",
+        WAIT_S,
+        limits.amount_of(limits.NEW_VISITORS),
+    )
 
 
 def new_task() -> str:
@@ -97,11 +72,37 @@ def is_work(task: str, work: str) -> bool:
     return int.from_bytes(digest[:4]) >> (32 - WORK_BITS) == 0
 
 
-def _spend(name: str) -> bool:
+def _shown() -> bool:
+    """Whether this form carries a task of ours, worked on or waited for, and not used yet."""
+    task, work = _carried()
+    age = _age(task)
+    if age is None or not (age >= WAIT_S or is_work(task, work)):
+        return False
+    return limits.first_time(f"patience {task}", TASK_S)
+
+
+def _going_on() -> tuple[str, int] | None:
+    """The task of somebody who came back too early, and how long is left: nobody waits anew."""
+    task, work = _carried()
+    age = _age(task)
+    if age is None or age >= WAIT_S or is_work(task, work):
+        return None
+    return task, ceil(WAIT_S - age)
+
+
+def _carried() -> tuple[str, str]:
+    return request.form.get("task", ""), request.form.get("work", "")
+
+
+def _age(task: str) -> float | None:
+    """How many seconds ago we gave this task; None where it is not ours, or too old."""
     try:
-        return bool(redis_client().set(f"patience:{name}", "spent", nx=True, ex=TASK_S))
-    except RedisError:
-        return _spent.spend(name)
+        _, begun = _serializer(settings().secret_key).loads(
+            task, max_age=TASK_S, return_timestamp=True
+        )
+    except BadData:
+        return None
+    return float((datetime.now(UTC) - begun).total_seconds())
 
 
 @lru_cache(maxsize=1)

@@ -13,7 +13,7 @@ from typing import Any
 
 from redis import RedisError
 
-from pipeline.connections import pool, redis_client
+from pipeline.connections import asked_redis_client, pool
 from pipeline.messages import UPDATES_STREAM
 from pipeline.settings import settings
 from sql import read
@@ -215,7 +215,7 @@ class _Version:
         if monotonic() < self._ask_at or not self._asking.acquire(blocking=False):
             return self._id
         try:
-            newest = redis_client().xrevrange(UPDATES_STREAM, count=1)
+            newest = asked_redis_client().xrevrange(UPDATES_STREAM, count=1)
             self._id = str(newest[0][0]) if newest else BEFORE_ALL
             self._ask_at = monotonic() + VERSION_S
         except RedisError:

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from pipeline.connections import pool
 from pipeline.settings import settings
 from sql import write
-from web import accounts
+from web import accounts, patience
 from web.accounts import audit, issuer, renewal, tokens, vault
 from web.inputs import local_path
 from web.problems import Problem
@@ -22,11 +22,16 @@ SIGN_IN_S = 600
 SIGN_INS_MAX = 20
 
 
-@pages.get("/login")
+@pages.route("/login", methods=["GET", "POST"])
 def login() -> Response:
-    """Off to the identity provider; `next` is where to be afterwards."""
+    """Off to the identity provider; `next` is where to be afterwards.
+
+    It gives newcomers a session, so it asks them for what a first hold does, which is POSTed.
+    """
+    if accounts.session() is None and patience.needed():
+        return patience.ask()
     response = make_response()
-    response.headers["Location"] = authorization_url(response, request.args.get("next", ""))
+    response.headers["Location"] = authorization_url(response, request.values.get("next", ""))
     response.status_code = 303
     response.cache_control.no_store = True
     return response

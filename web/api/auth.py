@@ -1,8 +1,11 @@
 """Sign-in for machines and scripts of the page."""
 
+from urllib.parse import urlencode
+
 import requests
 from flask import Response, jsonify, make_response, redirect, request
 
+from web import patience
 from web.accounts import renewal, session, signed_in, tokens
 from web.accounts.bearer import TOKEN_LETTERS_MAX, refused
 from web.accounts.sign_in import authorization_url, issuer_away, sign_out
@@ -29,6 +32,10 @@ def begin_login() -> Response:
     following = body.get("next", "/")
     if not isinstance(following, str) or len(following) > ADDRESS_LETTERS_MAX:
         raise Problem(422, "invalid_body", "next is the path of a page of ours.")
+    if session() is None and patience.needed():
+        if request.is_json:
+            raise patience.refusal()
+        return make_response(redirect(f"/login?{urlencode({'next': following})}", 303))
     response = make_response()
     address = authorization_url(response, following)
     answer = jsonify(authorization_url=address) if request.is_json else redirect(address, 303)

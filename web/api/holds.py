@@ -2,6 +2,7 @@
 
 from flask import Response, jsonify
 
+from web import patience
 from web.accounts import caller, start_session
 from web.api import api
 from web.api.contract import HOLDER, contract
@@ -9,8 +10,6 @@ from web.api.schemas import SEATS_BODY
 from web.holds import lengthen, lock, unlock
 from web.inputs import event_id as checked
 from web.inputs import json_body, seat_ids
-from web.limits import under_pressure
-from web.patience import WAIT_S
 from web.problems import Problem, document
 from web.seats import find_event, named_seats, seat_json
 from web.words import rfc3339
@@ -85,16 +84,8 @@ def _session_needed() -> Response:
 
     Raises Problem 429 while too many come at once.
     """
-    if under_pressure():
-        raise Problem(
-            429,
-            "too_many_requests",
-            "Too many new visitors come at once. Sign in, or try again in a moment.",
-            {"Retry-After": str(WAIT_S)},
-            retryAfter=WAIT_S,
-            remaining=0,
-            limit=0,
-        )
+    if patience.needed():
+        raise patience.refusal()
     refusal = document(
         Problem(
             401,

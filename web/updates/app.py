@@ -122,7 +122,7 @@ def _follow(app: Flask) -> None:
     """Read the stream `updates` for ever; whatever goes wrong, begin with its end once more."""
     while True:
         try:
-            last = maps.remember(newest())
+            last = maps.remember(newest(redis_client()))
             while True:
                 last = _next(app, last)
         except redis.RedisError as error:

@@ -6,6 +6,7 @@ from time import monotonic
 from flask import Blueprint, Response, make_response, request
 from redis import RedisError
 
+from pipeline.connections import asked_redis_client
 from web.inputs import event_id as checked
 from web.problems import Problem
 from web.recent import EVERY
@@ -54,10 +55,11 @@ class _Tail:
     def _read(self) -> None:
         known = self._deltas
         try:
-            entries = following(known.version) if known else newest()
+            client = asked_redis_client()
+            entries = following(client, known.version) if known else newest(client)
             behind = len(entries) == PAST_ENTRIES_MAX
             # Too far behind to go on: what is older than the end is answered by "fetch again".
-            entries = newest() if known and behind else entries
+            entries = newest(client) if known and behind else entries
         except RedisError:
             # Until it answers again nobody can say that nothing changed.
             self._deltas, self._ask_at = None, monotonic() + RETRY_S

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pipeline.connections import redis_client
 from pipeline.messages import (
     UPDATES_STREAM,
     OrderChanged,
@@ -22,16 +21,14 @@ Entry = tuple[str, dict[str, str]]
 Change = OrderChanged | SeatsChanged | None
 
 
-def newest() -> list[Entry]:
+def newest(client: Any) -> list[Entry]:
     """The end of the stream, oldest first. Raises RedisError."""
-    client: Any = redis_client()
     entries: list[Entry] = client.xrevrange(UPDATES_STREAM, count=PAST_ENTRIES_MAX)
     return entries[::-1]
 
 
-def following(version: str) -> list[Entry]:
+def following(client: Any, version: str) -> list[Entry]:
     """What stands behind this entry. Raises RedisError."""
-    client: Any = redis_client()
     entries: list[Entry] = client.xrange(UPDATES_STREAM, min=f"({version}", count=PAST_ENTRIES_MAX)
     return entries
 
