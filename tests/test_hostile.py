@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from tests.halls import hall, owner
 from tests.people import ANA, OSCAR, bearer, begin_sign_in, sign_in
 from tests.stations import one, rows
+from web.app import create_app
 
 pytestmark = pytest.mark.usefixtures("clean")
 
@@ -271,3 +272,20 @@ def test_what_is_not_there_is_not_there(client: FlaskClient, address: str) -> No
     answer = client.get(address)
     assert answer.status_code in (301, 308, 403, 404)
     assert not answer.headers.get("Location", "").startswith(("//", "http://evil"))
+
+
+def test_no_way_of_asking_shows_our_insides(app: Flask, client: FlaskClient) -> None:
+    """No debugger, no echo of what a proxy added (TRACE), no method that was not meant."""
+    assert not create_app().debug
+    for path in ("/", "/orders", "/api/orders", "/login", "/tickets/x.png"):
+        for method in ("TRACE", "CONNECT", "PROPFIND", "PUT", "x"):
+            answer = client.open(path, method=method, headers={"X-Internal": "added by a proxy"})
+            assert answer.status_code in (404, 405), (method, path)
+            assert "added by a proxy" not in answer.text
+    for path in (
+        "/console",
+        "/?__debugger__=yes&cmd=resource&f=style.css",
+        "/_debug",
+        "/server-status",
+    ):
+        assert "werkzeug" not in client.get(path).text.lower()
