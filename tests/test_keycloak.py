@@ -1,6 +1,7 @@
 """The realm that a cluster imports into Keycloak: of the right shape, and as strict as our own provider."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from tests.people import ANA, BRUNO, CARLA, OLGA, OSCAR, PEDRO
 from web.accounts.bearer import AUDIENCE, ROLES
 
 ROOT = Path(__file__).parent.parent
-FILES = ("realm.json", "demo-users.json")
+REALM, USERS = "ticketbuster-realm.json", "ticketbuster-users-0.json"
+"""As Keycloak's import wants them: it takes any other file for a realm of its own."""
 SHAPE = Draft202012Validator(json.loads((ROOT / "tests/keycloak_schema.json").read_text()))
 
 
@@ -19,7 +21,7 @@ def read(name: str) -> Any:
     return json.loads((ROOT / "k8s/keycloak" / name).read_text())
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [REALM, USERS])
 def test_it_has_the_shape_of_keycloaks_representation(name: str) -> None:
     assert [f"{list(one.path)}: {one.message}" for one in SHAPE.iter_errors(read(name))] == []
 
@@ -31,11 +33,26 @@ def test_it_has_the_shape_of_keycloaks_representation(name: str) -> None:
     ids=str,
 )  # fmt: skip
 def test_what_keycloak_would_not_know_is_noticed(misspelt: dict[str, Any]) -> None:
-    assert list(SHAPE.iter_errors({**read("realm.json"), **misspelt}))
+    assert list(SHAPE.iter_errors({**read(REALM), **misspelt}))
+
+
+def test_keycloak_finds_its_files_by_their_names() -> None:
+    """`<realm>-realm.json` and `<realm>-users-<number>.json`; both say which realm they are of."""
+    assert {path.name for path in (ROOT / "k8s/keycloak").glob("*.json")} == {REALM, USERS}
+    for name in (REALM, USERS):
+        assert name.startswith(f"{read(name)['realm']}-")
+        assert f"`k8s/keycloak/{name}`" in (ROOT / "docs/identity.md").read_text()
+
+
+def test_what_the_environment_fills_in_is_documented() -> None:
+    """Unset, Keycloak leaves the placeholder as it is: the very text would be the secret."""
+    text = (ROOT / "k8s/keycloak" / REALM).read_text()
+    assert set(re.findall(r"\$\{(\w+)[^}]*\}", text)) == {"PUBLIC_URL", "OIDC_CLIENT_SECRET"}
+    assert "${" not in (ROOT / "k8s/keycloak" / USERS).read_text()
 
 
 def test_the_realm_is_as_strict_as_our_own_provider() -> None:
-    realm = read("realm.json")
+    realm = read(REALM)
     assert realm["registrationAllowed"]
     assert realm["bruteForceProtected"]
     assert not realm["permanentLockout"], "nobody locks another out for good"
@@ -53,7 +70,7 @@ def test_the_realm_is_as_strict_as_our_own_provider() -> None:
 
 
 def test_the_client_may_do_what_our_web_does_and_nothing_else() -> None:
-    [client] = read("realm.json")["clients"]
+    [client] = read(REALM)["clients"]
     assert client["clientId"] == "ticketbuster"
     assert client["standardFlowEnabled"]
     for flow in ("implicitFlowEnabled", "directAccessGrantsEnabled", "serviceAccountsEnabled", "publicClient",
@@ -70,8 +87,26 @@ def test_the_client_may_do_what_our_web_does_and_nothing_else() -> None:
     assert roles["id.token.claim"] == roles["access.token.claim"] == "true"
 
 
+def test_the_demo_accounts_passwords_meet_the_policy() -> None:
+    """Keycloak checks them at the import, and one that does not fit stops its start."""
+    policy = dict(re.findall(r"(\w+)\((\w+)\)", read(REALM)["passwordPolicy"]))
+    for user in read(USERS)["users"]:
+        [credential] = user["credentials"]
+        assert int(policy["length"]) <= len(credential["value"]) <= int(policy["maxLength"])
+        assert credential["value"] not in (user["username"], user["email"])
+        assert f"`{credential['value']}`" in (ROOT / "docs/identity.md").read_text()
+
+
+def test_a_token_names_its_subject_and_no_more_than_is_asked_for() -> None:
+    """Since Keycloak 25 `sub` comes with the scope `basic`; a client without it would sign nobody in."""
+    [client] = read(REALM)["clients"]
+    assert client["defaultClientScopes"] == ["basic", "profile", "email", "roles"]
+    assert client["optionalClientScopes"] == []
+    assert "clientScopes" not in read(REALM), "Keycloak makes its own where there are none"
+
+
 def test_the_demo_accounts_are_those_of_local_mode() -> None:
-    there = {user["email"]: set(user["realmRoles"]) for user in read("demo-users.json")["users"]}
+    there = {user["email"]: set(user["realmRoles"]) for user in read(USERS)["users"]}
     for person in (ANA, BRUNO, CARLA, OLGA, PEDRO, OSCAR):
         assert there[person.email] - {"default-roles-ticketbuster"} == set(person.roles) - {"buyer"}
     assert len(there) == 6
