@@ -110,6 +110,16 @@ def test_pictures_may_be_shown_elsewhere_and_nothing_else(client: FlaskClient) -
     assert client.get("/api/events").headers["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
+def test_what_is_no_page_may_do_nothing_at_all(client: FlaskClient) -> None:
+    for path in (
+        "/api/events",
+        "/api/nowhere",
+        "/.well-known/ticket-keys.json",
+        f"/events/{hall().id}/picture.png",
+    ):
+        assert policy_of(client.get(path)) == {"default-src": "'none'", "frame-ancestors": "'none'"}
+
+
 # H37: behind a proxy that ends TLS
 
 

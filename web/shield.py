@@ -28,6 +28,7 @@ UNUSED = (
 PERMISSIONS = ", ".join([f"{one}=(self)" for one in FEATURES] + [f"{one}=()" for one in UNUSED])
 SHARED = "events.picture"
 """An event's picture stands in other people's link previews; a ticket's does not."""
+DATA = "default-src 'none'; frame-ancestors 'none'"
 EXPOSED = ["ETag", "Idempotency-Replayed", "Link", "Location", "Retry-After", "X-From-Cache"]
 ALLOWED = ["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match"]
 PREFLIGHT_S = 600
@@ -94,6 +95,9 @@ def _guard(response: Response) -> Response:
         headers["Permissions-Policy"] = PERMISSIONS
         headers["X-Frame-Options"] = "DENY"
         headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    elif response.mimetype != "text/javascript":
+        # A worker's own policy is its script's; anything else is data, and nobody frames it.
+        headers["Content-Security-Policy"] = DATA
     return response
 
 
