@@ -261,7 +261,7 @@ def test_roles_of_the_access_token_count_at_sign_in(client: FlaskClient, issuer:
 
 @pytest.mark.parametrize("wrong", [
     {"nonce": "another"}, {"aud": "other"}, {"iss": "https://evil.example"}, {"exp": 1}, {"sub": None},
-    {"sub": "somebody else's"}, {"at_hash": "not of this access token"},
+    {"sub": "somebody else's"}, {"at_hash": "not of this access token"}, {"exp": 10**18}, {"exp": float("inf")},
 ], ids=str)  # fmt: skip
 def test_an_id_token_that_is_not_for_this_sign_in_signs_nobody_in(
     client: FlaskClient, issuer: Issuer, wrong: dict[str, Any]

@@ -108,6 +108,8 @@ BAD: dict[str, Callable[[], str]] = {
     "a body that is a list": lambda: by_hand(body=[]),
     "a body that is null": lambda: by_hand(body=b"null"),
     "a body that is no JSON": lambda: by_hand(body=b"sub=ana"),
+    "a body as deep as a well": lambda: by_hand(body=b"[" * 4_000),
+    "an end beyond all calendars": lambda: by_hand(body=claims(exp=10**18)),
     "an end that is no number": lambda: by_hand(body=claims(exp="tomorrow")),
     "an end that is nothing": lambda: by_hand(body=claims(exp=None)),
     "an end that is true": lambda: by_hand(body=claims(exp=True)),

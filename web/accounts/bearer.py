@@ -136,7 +136,7 @@ def _check(token: str) -> Claims:
     said = decoded(token)
     try:
         return read_claims(said)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise refused("The token does not say whose it is.") from error
 
 
@@ -154,7 +154,7 @@ def decoded(token: str) -> dict[str, Any]:
             exp={"essential": True},
             sub={"essential": True},
         ).validate(found.claims)
-    except (JoseError, ValueError, TypeError, KeyError) as error:
+    except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise refused("The token is not valid, or not any more.") from error
     except requests.RequestException as error:
         raise Problem(
@@ -192,12 +192,16 @@ def read_claims(said: dict[str, Any]) -> Claims:
     sub = said["sub"]
     if not isinstance(sub, str) or not sub.isprintable() or not 0 < len(sub) <= SUBJECT_LETTERS_MAX:
         raise ValueError(sub)
+    try:
+        ends = datetime.fromtimestamp(int(said["exp"]), UTC)
+    except (OverflowError, OSError) as error:
+        raise ValueError(said["exp"]) from error  # beyond all calendars
     return Claims(
         sub,
         _text(said.get("name") or said.get("preferred_username")),
         _text(said.get("email")),
         roles_in(said),
-        datetime.fromtimestamp(int(said["exp"]), UTC),
+        ends,
     )
 
 

@@ -59,7 +59,7 @@ def change_code(code: str, redirect_uri: str, code_verifier: str, nonce: str) ->
         said = client.parse_id_token(token, nonce=nonce)
     except requests.RequestException:
         raise
-    except (AuthlibBaseError, JoseError, KeyError, ValueError) as error:
+    except (AuthlibBaseError, JoseError, KeyError, ValueError, RecursionError) as error:
         raise RefusedError from error
     if not said:
         raise RefusedError
@@ -83,7 +83,7 @@ def refresh(refresh_token: str, known: Claims | None = None) -> Grant:
         if getattr(error, "error", "") == "invalid_grant":
             raise RefusedError from error
         raise requests.RequestException(str(error)) from error
-    except (JoseError, KeyError, ValueError) as error:
+    except (JoseError, KeyError, ValueError, RecursionError) as error:
         raise RefusedError from error
     return _grant(token, dict(said or {}), known)
 
