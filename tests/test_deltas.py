@@ -135,7 +135,7 @@ class TestPolling:
         """H-class: otherwise a handful of pages would hold every thread of web."""
         event, entered, let_go = hall(), Event(), Event()
 
-        def hangs() -> list[Any]:
+        def hangs(_: object) -> list[Any]:
             entered.set()
             assert let_go.wait(10)
             raise RedisTimeoutError

@@ -54,7 +54,7 @@ class InProcess(BaseAdapter):
 
     def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]
         parts = urlsplit(str(request.url))
-        environ = EnvironBuilder(
+        asked = EnvironBuilder(
             path=parts.path,
             query_string=parts.query,
             base_url=f"{parts.scheme}://{parts.netloc}",
@@ -63,8 +63,8 @@ class InProcess(BaseAdapter):
             headers=[one for one in request.headers.items() if one[0] != "Accept-Encoding"],
             data=request.body or b"",
             environ_base={"REMOTE_ADDR": "127.0.0.1", INSIDE: True},
-        ).get_environ()
-        answer = Client(self._app).open(environ)
+        )
+        answer = Client(self._app).open(asked)
         response = requests.Response()
         response.status_code = answer.status_code
         response.headers.update(answer.headers.items())
