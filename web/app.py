@@ -18,6 +18,7 @@ from web import (
     languages,
     limits,
     looks,
+    manifest,
     notices,
     orders,
     problems,
@@ -58,7 +59,7 @@ def create_app() -> Flask:
     accounts.register(app)
     shield.register(app)
     limits.register(app)
-    for pages in (events, languages, polling, holds, orders, purchases, tickets, health):
+    for pages in (events, languages, manifest, polling, holds, orders, purchases, tickets, health):
         app.register_blueprint(pages.pages)
     app.register_blueprint(privacy.pages)
     app.register_blueprint(status.pages)
