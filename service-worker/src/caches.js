@@ -1,7 +1,7 @@
 // The caches by kind, each with its bounds in entries, age and bytes, and the plugins that keep them.
 import { ExpirationPlugin } from "workbox-expiration";
 
-import { account, language, saw } from "./whose.js";
+import { account, language, onWipe, saw } from "./whose.js";
 
 const DAY_S = 86400;
 const MIB = 1024 * 1024;
@@ -47,6 +47,8 @@ let puts = 0;
 // A page and its fragment share an address, two languages and two accounts do, too: each has a key of its own.
 export async function keyOf(request) {
   const url = new URL(request.url);
+  // What is nobody's own is kept once.
+  if (url.pathname.startsWith("/.well-known/")) return url.href;
   if (url.pathname === "/") url.pathname = "/events";
   url.searchParams.delete("shown");
   url.searchParams.set("__hx", request.headers.get("HX-Request") === "true" ? "1" : "0");
@@ -80,6 +82,13 @@ async function changed(event) {
 
 export function pluginsOf(name) {
   const { entries, age } = KINDS[name];
+  const bounds = new ExpirationPlugin({ maxEntries: entries, maxAgeSeconds: age, purgeOnQuotaError: true });
+  if (name !== "keys") {
+    onWipe(name, async () => {
+      await caches.delete(name);
+      await bounds.deleteCacheAndMetadata();
+    });
+  }
   return [
     {
       cacheKeyWillBeUsed: ({ request }) => keyOf(request),
@@ -100,7 +109,7 @@ export function pluginsOf(name) {
       // Nothing is kept: better what the server said than that there is no network.
       handlerDidError: async ({ state }) => state?.answer,
     },
-    new ExpirationPlugin({ maxEntries: entries, maxAgeSeconds: age, purgeOnQuotaError: true }),
+    bounds,
   ];
 }
 

@@ -1,11 +1,16 @@
 // The two forms that may wait for the network: a purchase, and a choice of seats. A card's number is never laid by.
 import { away } from "./caches.js";
-import { ask, lay, sendNow, wait } from "./purchases.js";
+import { alone, ask, later, lay, lookUp, patience, wait } from "./purchases.js";
 import * as store from "./store.js";
 import { account } from "./whose.js";
 
 const see = (address) => Response.redirect(new URL(address, self.location.origin), 303);
-const waiting = async (key) => (await wait(), see(`/purchases/${encodeURIComponent(key)}`));
+
+async function waiting(key, ms = 0) {
+  await later(key, { wait_ms: ms });
+  await wait();
+  return see(`/purchases/${encodeURIComponent(key)}`);
+}
 
 // The form as it was sent, so that the server's page answers it.
 const sent = (request, form) =>
@@ -21,55 +26,31 @@ const about = (form) => ({
 export async function bought({ request }) {
   const form = await request.clone().formData();
   const [key, total, method] = ["idempotency_key", "total", "payment_method"].map((name) => form.get(name) ?? "");
-  const free = Number(total) === 0;
-  const purchase = { ...about(form), key, total, method, free, account: form.get("account") ?? (await account()), event_id: Number(form.get("event_id")) };
-  if (!key || !(await lay({ ...purchase, sent: !method && !free }))) return sent(request, form);
-  return method || free ? asked(request, form, key) : withCard(request, form, key);
+  const purchase = { ...about(form), key, total, method, free: Number(total) === 0, event_id: Number(form.get("event_id")) };
+  const owner = form.get("account") ?? (await account());
+  // Laid by as sent: whether it arrived, its key says. Nobody else sends it meanwhile.
+  return alone(async () => {
+    if (!key || !(await lay({ ...purchase, account: owner, sent: true }))) return sent(request, form);
+    try {
+      const answer = await sent(request, form);
+      if (away(answer) || answer.status === 429) return await waiting(key, patience(answer));
+      // Refused: the checkout says so, with the clock and another card's fields.
+      return answer.type === "opaqueredirect" ? await led(key, answer) : await settled(key, answer);
+    } catch {
+      return waiting(key);
+    }
+  });
 }
 
-// With what it is paid with kept at the bank it can be sent as often as it takes: the key makes it one.
-async function asked(request, form, key) {
-  const purchase = await sendNow(key);
-  if (purchase?.state === "signin") return see(`/login?next=/purchases/${encodeURIComponent(key)}`);
-  if (purchase?.state !== "done") return waiting(key);
-  if (purchase.outcome.kind === "bought") {
-    await settled(key);
-    return see(`/orders/${purchase.outcome.order_uuid}`);
-  }
-  // Refused: the checkout says so beside the form, with the clock and another card's field.
-  try {
-    const answer = await sent(request, form);
-    if (away(answer)) return waiting(key);
-    await settled(key);
-    return answer;
-  } catch {
-    return waiting(key);
-  }
-}
-
-async function withCard(request, form, key) {
-  try {
-    const answer = await sent(request, form);
-    if (away(answer) || answer.status === 429) return waiting(key);
-    if (answer.type !== "opaqueredirect") {
-      await settled(key);
-      return answer;
-    }
-    // On to the order, or to sign in: which of them, the key knows.
-    const purchase = await sendNow(key, { look: true });
-    if (purchase?.outcome?.kind === "bought") {
-      await settled(key);
-      return see(`/orders/${purchase.outcome.order_uuid}`);
-    }
-    if (purchase?.state === "done" || purchase?.state === "signin") await settled(key);
-    return answer;
-  } catch {
-    return waiting(key);
-  }
+// On to the order, to sign in, or to wait for the bank: a redirect does not say where to, but the key does.
+async function led(key, answer) {
+  const found = await lookUp(key);
+  if (found.kind === "bought") return settled(key, see(`/orders/${found.order_uuid}`));
+  return found.again && !found.state ? waiting(key) : settled(key, answer);
 }
 
 // Whoever stands before its answer has been told.
-const settled = (key) => store.remove("purchases", key);
+const settled = async (key, answer) => (await store.remove("purchases", key), answer);
 
 export async function chosen({ request }) {
   const form = await request.clone().formData();

@@ -43,9 +43,11 @@ export async function say(message) {
   for (const client of await self.clients.matchAll({ type: "window" })) client.postMessage(message);
 }
 
+export const alone = (deed) => navigator.locks.request("purchases", deed);
+
 // One sender at a time, whoever calls: a sync, a page that came back, a tap. Gives how many are still to be sent.
 export async function sendAll() {
-  return navigator.locks.request("purchases", async () => {
+  return alone(async () => {
     let left = 0;
     for (const purchase of (await store.all("purchases")).sort((one, other) => one.made_at - other.made_at)) {
       if (purchase.state === "done") {
@@ -59,21 +61,7 @@ export async function sendAll() {
   });
 }
 
-// One purchase at once; with `look` its key is only asked what became of it.
-export async function sendNow(key, { look = false } = {}) {
-  return navigator.locks.request("purchases", async () => {
-    const purchase = await store.get("purchases", key);
-    if (!purchase || purchase.state === "done") return purchase;
-    if (!look) return send(purchase, { quietly: true });
-    const found = await ask(`/api/purchases/${encodeURIComponent(key)}`);
-    if (!found.ok) return found.status === 404 ? { state: "done" } : later(key, unsettled(found));
-    const { state, order_uuid } = await found.json();
-    return { ...purchase, state: "done", outcome: state === "bought" ? { kind: "bought", order_uuid } : null };
-  });
-}
-
-// `quietly`: somebody stands before the answer, which tells it.
-async function send(purchase, { quietly = false } = {}) {
+async function send(purchase) {
   const { key } = purchase;
   if (purchase.due_at > Date.now()) return purchase;
   const mark = await account();
@@ -86,7 +74,7 @@ async function send(purchase, { quietly = false } = {}) {
       await say({ type: "purchases" });
       return null;
     }
-    return await (outcome.again ? later(key, outcome) : done(key, outcome, quietly));
+    return await (outcome.again ? later(key, outcome) : done(key, outcome));
   } catch {
     return later(key, {});
   }
@@ -99,18 +87,24 @@ async function attempt(purchase) {
   const late = made_at + WAITS_MS_MAX < Date.now();
   // Whether it arrived, only its key can say, once it left in another form than it would now, or is not wanted any more.
   if (sent && (!buys || late || state === "withdrawn")) {
-    const found = await ask(`/api/purchases/${encodeURIComponent(key)}`);
-    if (found.ok) {
-      const { state: became, order_uuid, problem } = await found.json();
-      if (became === "running") return { again: true };
-      return became === "bought" ? { kind: "bought", order_uuid } : refused(problem);
-    }
-    if (found.status !== 404) return unsettled(found);
+    const found = await lookUp(key);
+    if (!found.unknown) return found;
   }
   if (state === "withdrawn") return null;
   if (late) return { kind: "late" };
   return buys ? buy(purchase) : hold(purchase);
 }
+
+// What its key says of it: an outcome, `again` where that is open, `unknown` where it never arrived.
+export async function lookUp(key) {
+  const found = await ask(`/api/purchases/${encodeURIComponent(key)}`);
+  if (!found.ok) return found.status === 404 && (await isOurs(found)) ? { unknown: true } : unsettled(found);
+  const { state, order_uuid, problem } = await found.json();
+  if (state === "running") return { again: true };
+  return state === "bought" ? { kind: "bought", order_uuid } : refused(problem);
+}
+
+const isOurs = async (answer) => Boolean((await answer.json().catch(() => null))?.error);
 
 async function buy(purchase) {
   const { key, event_id, seats, total, method } = purchase;
@@ -158,12 +152,15 @@ const KINDS = {
 };
 const refused = (problem) => ({ kind: KINDS[problem?.error] ?? "refused", problem });
 
-function unsettled(answer) {
+// How long the server wants to be left alone.
+export function patience(answer) {
   const seconds = Number(answer.headers.get("Retry-After"));
-  return { again: true, state: answer.status === 401 ? "signin" : undefined, wait_ms: seconds > 0 ? seconds * 1000 : 0 };
+  return seconds > 0 ? seconds * 1000 : 0;
 }
 
-async function later(key, { wait_ms = 0, state, now = false }) {
+const unsettled = (answer) => ({ again: true, state: answer.status === 401 ? "signin" : undefined, wait_ms: patience(answer) });
+
+export async function later(key, { wait_ms = 0, state, now = false }) {
   return store.change("purchases", key, (purchase) => {
     if (!purchase) return undefined;
     const tries = purchase.tries + 1;
@@ -174,9 +171,9 @@ async function later(key, { wait_ms = 0, state, now = false }) {
   });
 }
 
-async function done(key, outcome, quietly) {
+async function done(key, outcome) {
   const purchase = await store.change("purchases", key, (now) => now && { ...now, state: "done", outcome, done_at: Date.now(), told: false });
-  if (!purchase || quietly) return purchase ?? null;
+  if (!purchase) return null;
   await say({ type: "outcome", key });
   await notify(purchase);
   return purchase;

@@ -37,8 +37,9 @@ registerRoute(path(/^\/static\/[0-9a-f]{12}\//), async ({ request, url }) => {
 
 // ---- Lists: at once as they were last seen, and fetched anew behind that. A page that asks for the newest waits for it.
 
-const lists = new StaleWhileRevalidate({ cacheName: "lists", plugins: pluginsOf("lists") });
-const newest = new NetworkFirst({ cacheName: "lists", networkTimeoutSeconds: MAP_S_MAX, plugins: pluginsOf("lists") });
+const forLists = { cacheName: "lists", plugins: pluginsOf("lists") };
+const lists = new StaleWhileRevalidate(forLists);
+const newest = new NetworkFirst({ ...forLists, networkTimeoutSeconds: MAP_S_MAX });
 registerRoute(path(/^\/(events)?$/, page), async (given) => {
   const fresh = given.request.headers.get("Cache-Control") === "no-cache" || given.request.cache === "reload";
   try {
@@ -119,7 +120,7 @@ self.addEventListener("activate", (event) => {
 
 self.addEventListener("sync", (event) => {
   if (event.tag !== TAG) return;
-  const sent = sendAll().then((left) => {
+  const sent = hurry().then(sendAll).then((left) => {
     // The browser asks again later, as long as something waits.
     if (left) throw new Error(`${left} wait`);
   });

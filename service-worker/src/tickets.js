@@ -93,7 +93,8 @@ export async function syncTickets({ now = false } = {}) {
         if (order.status === "CANCELLED") await tell({ kind: "cancelled", title: order.event_title, order_uuid: order.order_uuid });
       } else if (!isOver(order) && here?.release !== self.RELEASE) {
         const { first } = await keepOrder(order.order_uuid);
-        if (first) await tell({ kind: "ticket", title: order.event_title, order_uuid: order.order_uuid, count: order.tickets.length });
+        // What is bought before one's eyes needs no news; what was meanwhile does.
+        if (first && now) await tell({ kind: "ticket", title: order.event_title, order_uuid: order.order_uuid, count: order.tickets.length });
       }
     }
   });

@@ -1,7 +1,9 @@
 // Whose phone it is just now. Pages say it in the header X-Account: a mark of the account, or "-" for nobody.
 import { fact, forget, setFact } from "./store.js";
 
-const PRIVATE = ["lists", "maps", "tickets"];
+// How each cache is emptied, its books included; caches.js says it.
+const emptied = new Map();
+export const onWipe = (name, how) => emptied.set(name, how);
 
 let known;
 let spoken;
@@ -14,7 +16,7 @@ export async function wipe() {
   known = "-";
   await setFact("account", "-");
   await forget();
-  await Promise.all(PRIVATE.map((name) => caches.delete(name)));
+  await Promise.all([...emptied.values()].map((how) => how()));
 }
 
 // An answer that is not of the account whose things lie here: they go before it is used. Nobody signed in wipes nothing:

@@ -51,13 +51,31 @@ class Line:
 
     def __init__(self, to: int) -> None:
         self.to = to
-        self.way: Way = "open"
+        self._way: Way = "open"
+        self._ends: set[socket.socket] = set()
         self._door = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._door.getsockname()[1]
         self.address = f"http://localhost:{self.port}"
         self.passed = 0
         """How many answers began to come that a deaf line swallowed."""
         threading.Thread(target=self._serve, daemon=True).start()
+
+    @property
+    def way(self) -> Way:
+        """How it is now; a cut ends what is under way."""
+        return self._way
+
+    @way.setter
+    def way(self, now: Way) -> None:
+        self._way = now
+        if now == "cut":
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """End every connection there is."""
+        for end in list(self._ends):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         self.way = "cut"
@@ -78,6 +96,7 @@ class Line:
         except OSError:
             near.close()
             return
+        self._ends |= {near, far}
         back = threading.Thread(target=self._pump, args=(far, near, True), daemon=True)
         back.start()
         self._pump(near, far, answers=False)
@@ -91,6 +110,7 @@ class Line:
                     break
                 sink.sendall(piece)
         for end in (source, sink):
+            self._ends.discard(end)
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.close()

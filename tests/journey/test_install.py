@@ -110,7 +110,7 @@ def test_chromium_finds_nothing_wrong_with_the_manifest_in_the_chosen_language(
     visitor: Page,
 ) -> None:
     visitor.goto("/")
-    visitor.get_by_role("button", name="EN").click()
+    visitor.get_by_role("button", name="EN, English").click()
     visitor.get_by_role("link", name="My tickets").wait_for()
     read = visitor.context.new_cdp_session(visitor).send("Page.getAppManifest")
     assert read["errors"] == []

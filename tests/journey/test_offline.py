@@ -244,12 +244,11 @@ def test_a_server_killed_after_the_commit_is_one_order(
     card(ana.page)
     with system.another_web(FAILPOINT="committed") as web:
         line.to = int(web.address.rpartition(":")[2])
-        line.way = "cut"
-        ana.page.wait_for_timeout(300)
-        line.way = "open"
+        line.hang_up()
         tap(ana.page)
         waits(ana)
-        wait_for(lambda: orders(system, seats), 10, "nothing was committed: this proves nothing")
+        died = system.folder / "failpoint-committed"
+        wait_for(died.exists, 10, "nobody died: this proves nothing")
         line.to = system.settings.port
         one_order(system, ana, seats)
     ana.page.wait_for_url("**/orders/*")
@@ -319,12 +318,13 @@ def test_two_phones_wait_for_one_seat(system: System, make: Make, ana: Device, l
         device.page.locator("#hall .act button").click()
         waits(device)
     line.way = "open"
-    told = []
+    told, texts = [], []
     for device in (ana, bruno):
         place = device.page.locator(".waits-card.done")
         expect(place).to_be_visible(timeout=SENT_S_MAX * 1000)
-        told.append("apartados" in place.inner_text())
-    assert sorted(told) == [False, True]
+        texts.append(place.inner_text())
+        told.append("apartados" in texts[-1].lower())
+    assert sorted(told) == [False, True], texts
     loser = (ana, bruno)[told.index(False)]
     expect(loser.page.locator(".waits-card.done")).to_contain_text("No se cobró nada")
     loser.page.get_by_role("button", name="Buscar asientos iguales").click()
@@ -387,7 +387,7 @@ def test_another_account_finds_nothing_and_sends_nothing(
     assert orders(system, seats) == []
     kept = ana.kept()
     for hers in (order, key, "ana@example.com", ">Ana<"):
-        assert hers not in kept, hers
+        assert [one[:300] for one in kept.splitlines() if hers in one] == []
     line.way = "cut"
     for path in (f"/orders/{order}", f"/purchases/{key}"):
         ana.page.goto(path)
@@ -402,7 +402,7 @@ def test_signing_out_wipes_and_a_session_that_ended_does_not(
     tap(ana.page)
     ana.page.wait_for_url("**/orders/*")
     until(ana.page, "() => document.body.matches('.kept')")
-    [(ticket,)] = system.rows(
+    [(ticket,), *_] = system.rows(
         "SELECT ticket_uuid FROM orders.tickets WHERE order_uuid = %s",
         ana.page.url.rpartition("/")[2],
     )

@@ -128,7 +128,7 @@ def test_a_first_visit_is_light(system: System) -> None:
     pages[checkout] = compressed(system, checkout, visitor)
     page = requests.get(f"{system.address}/events", timeout=10).text
     parts = set(re.findall(r'(?:src|href)="(/static/[^"]+\.(?:css|js))"', page))
-    assert len(parts) == 5, "one of them only where no script runs"
+    assert len(parts) == 6, "one of them only where no script runs"
     kept = requests.get(system.address + min(parts), timeout=10).headers["Cache-Control"]
     assert kept == "public, max-age=31536000, immutable"
     other = re.sub(r"/static/\w+/", "/static/000000000000/", min(parts))

@@ -94,7 +94,7 @@ def test_a_whole_purchase_breaks_no_rule_of_ours(system: System, page: Page) -> 
     page.get_by_role("link", name="Anular la compra").click()
     page.get_by_role("button", name="Sí, anular").click()
     page.locator(".state .stamp").wait_for()
-    page.get_by_role("button", name="EN").click()
+    page.get_by_role("button", name="EN, English").click()
     page.get_by_role("link", name="My tickets", exact=True).wait_for()
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url(f"{system.address}/")

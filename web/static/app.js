@@ -509,7 +509,7 @@ function news() {
   // The tickets are not here before this device has kept them, where it can.
   if (status === "COMPLETED" && document.body.matches(".keeps:not(.kept, .unkept)")) return;
   known = status;
-  const line = document.querySelector(".order .state:not(.keeping)");
+  const line = document.querySelector(".order .state");
   document.querySelector("#news").textContent = line?.textContent ?? "";
   if (status === "PENDING" || status === "PROCESSING") return;
   const done = status === "COMPLETED";
