@@ -28,7 +28,7 @@ from web import (
     tickets,
     words,
 )
-from web.accounts import privacy
+from web.accounts import marks, privacy
 from web.api import api
 from web.updates import polling
 
@@ -58,6 +58,7 @@ def create_app() -> Flask:
     accounts.register(app)
     shield.register(app)
     limits.register(app)
+    marks.register(app)
     for pages in (events, languages, polling, holds, orders, purchases, tickets, health):
         app.register_blueprint(pages.pages)
     app.register_blueprint(privacy.pages)

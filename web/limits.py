@@ -16,7 +16,7 @@ from redis.retry import Retry
 from pipeline import orders
 from pipeline.settings import settings
 from web import accounts
-from web.accounts import issuer
+from web.accounts import issuer, marks
 from web.problems import Problem, answer
 from web.provider.users import LETTERS_MAX
 from web.proxies import client_address
@@ -27,6 +27,7 @@ PER_VISITOR = "100 per minute"
 PER_ADDRESS = "6000 per minute"
 """A whole mobile carrier can stand behind one address: this only stops a single machine's flood."""
 ORDERS_PER_ACCOUNT = "10 per minute"
+METHODS_PER_ACCOUNT = "30 per minute"
 GUESSES_PER_ACCOUNT_AND_ADDRESS = "10 per minute"
 GUESSES_PER_ACCOUNT = "300 per hour"
 SIGN_INS_PER_ADDRESS = "600 per minute"
@@ -36,6 +37,7 @@ REDIS_S = 0.1
 """So long is Redis waited for, once; then this process counts alone for a while."""
 
 ORDERING = frozenset({"orders.create", "api.create_order"})
+KEEPING = "api.keep_method"
 GUESSING = frozenset({"provider.authorize", "provider.register_somebody"})
 UNCOUNTED = frozenset({
     "health.alive", "health.serving", "health.ready",
@@ -62,6 +64,7 @@ def register(app: Flask) -> None:
             _limit("visitor", lambda: PER_VISITOR, _visitor),
             _limit("address", lambda: PER_ADDRESS, client_address),
             _limit("orders", lambda: ORDERS_PER_ACCOUNT, _buyer),
+            _limit("methods", lambda: METHODS_PER_ACCOUNT, _keeper),
             _limit("guesses", lambda: GUESSES_PER_ACCOUNT_AND_ADDRESS, _guess_from_here),
             _limit("account", lambda: GUESSES_PER_ACCOUNT, _guess),
             _limit("sign-ins", lambda: SIGN_INS_PER_ADDRESS, _sign_in_from_here),
@@ -117,6 +120,10 @@ def _account() -> str:
 
 def _buyer() -> str:
     return _account() if request.endpoint in ORDERING else ""
+
+
+def _keeper() -> str:
+    return _account() if request.endpoint == KEEPING else ""
 
 
 def _guess() -> str:
@@ -195,6 +202,7 @@ def _answered_again() -> Response:
     """What the view says after all: a refusal, too, which nobody else would catch in here."""
     view = current_app.view_functions[str(request.endpoint)]
     try:
+        marks.refuse_other_accounts()
         return make_response(view(**(request.view_args or {})))
     except Exception as error:  # noqa: BLE001  the app knows what to say of each
         return make_response(current_app.handle_user_exception(error))

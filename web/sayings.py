@@ -81,6 +81,14 @@ REFUSALS: dict[str, tuple[str, str]] = {
         N_("Falta la tarjeta"),
         N_("Escribe el número de una tarjeta. No se cobró nada."),
     ),
+    "method_over": (
+        N_("Escribe tu tarjeta"),
+        N_("La tarjeta guardada ya no sirve: se usó, o pasó un día. No se cobró nada."),
+    ),
+    "other_account": (
+        N_("Esto era de otra cuenta"),
+        N_("Se preparó con otra cuenta: no hicimos nada. Entra con ella, o empieza de nuevo."),
+    ),
     "invalid_total": (
         N_("Vuelve a la compra"),
         N_("El formulario llegó incompleto. No se cobró nada."),

@@ -26,6 +26,11 @@ CURSOR_ASKED: Schema = {
 }
 STATUSES = ["PENDING", "PROCESSING", "COMPLETED", "FAILED", "CANCELLED"]
 CARD_LETTERS_MAX = 2 * CARD_DIGITS_MAX
+MARK: Schema = {
+    "type": "string",
+    "pattern": "^[0-9a-f]{16}$",
+    "description": "Do it for the account with this mark (`X-Account`) or not at all.",
+}
 KEY: Schema = {
     "type": "string",
     "minLength": 1,
@@ -60,6 +65,13 @@ def maybe(schema: Schema) -> Schema:
     return {**schema, "type": [schema["type"], "null"]}
 
 
+TOTAL: Schema = {
+    "type": "string",
+    "pattern": r"^[0-9]{1,10}(\.[0-9]{1,3})?$",
+    "description": "What the buyer was shown: where it is not the price any more, nothing is"
+    " charged (`price_changed`, with `shown` and `now`). Without it the prices' sum is charged.",
+    "examples": ["80.00"],
+}
 SEATS_NAMED: Schema = {
     "type": "array",
     "items": ID,
@@ -84,11 +96,16 @@ CARD: Schema = {
     "description": "12 to 19 digits with a right check digit; spaces and dashes do not count.",
     "examples": ["4242424242424242"],
 }
+METHOD: Schema = {
+    "type": "string",
+    "pattern": "^pm_[!-~]{1,97}$",
+    "description": "Pays for one purchase, within 24 hours.",
+}
 PAYMENT: Schema = {
     "description": "A card, or a payment method; null where the seats cost nothing.",
     "oneOf": [
         closed(card_number=CARD),
-        closed(method={"type": "string", "pattern": "^pm_[!-~]*$", "maxLength": 100}),
+        closed(method=METHOD),
         {"type": "null"},
     ],
 }
@@ -143,6 +160,8 @@ COMPONENTS: dict[str, Schema] = {
         total_amount=MONEY,
         currency=CURRENCY,
         event_id=ID,
+        event_title=TEXT,
+        event_ends_at=TIME,
         created_at=TIME,
         completed_at=maybe(TIME),
         cancellable={"type": "boolean"},
@@ -151,6 +170,21 @@ COMPONENTS: dict[str, Schema] = {
         history=listed(ref("Change")),
     ),
     "Orders": closed(orders=listed(ref("Order")), next=CURSOR),
+    "Method": closed(id=METHOD),
+    "Purchase": {
+        "description": "What became of a purchase. One that was refused with 402, or with"
+        " 409 seat_unavailable or hold_expired, is over; after any other refusal the same key"
+        " may be sent again.",
+        "oneOf": [
+            closed(state={"const": "running"}),
+            closed(state={"const": "bought"}, order_uuid=UUID),
+            closed(
+                state={"const": "refused"},
+                status={"type": "integer", "enum": [402, 409, 422, 503]},
+                problem=ref("Problem"),
+            ),
+        ],
+    },
     "Me": closed(
         sub=TEXT,
         name=TEXT,
@@ -188,8 +222,13 @@ SEATS_BODY = {
 }
 ORDER_BODY = {
     "type": "object",
-    "properties": {"event_id": ID, "seat_ids": SEATS_NAMED, "payment": PAYMENT},
+    "properties": {"event_id": ID, "seat_ids": SEATS_NAMED, "payment": PAYMENT, "total": TOTAL},
     "required": ["event_id", "seat_ids"],
+}
+CARD_BODY = {
+    "type": "object",
+    "properties": {"card_number": CARD},
+    "required": ["card_number"],
 }
 LOGIN_BODY = {
     "type": "object",
