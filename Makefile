@@ -30,6 +30,7 @@ run: .venv/installed ## prepare and start everything on PORT (8000)
 
 test: .venv/installed-dev ## every test, with real servers and a real browser
 	$(BIN)/python -m tests.browser
+	$(BIN)/python -m web.offline_build
 	$(MAKE) -j 2 test-journeys test-rest
 
 # Two halves of about the same length, side by side: most of a journey is waiting.

@@ -13,7 +13,7 @@ from tests.people import ANA, BRUNO, CARLA, bearer, sign_in
 from tests.stations import PAYS, bought, one, rows, run_all
 from tests.test_checkout import checkout, hold
 from web import accounts
-from web.accounts import mark, marks
+from web.accounts.marks import mark
 
 pytestmark = pytest.mark.usefixtures("clean")
 
@@ -195,15 +195,25 @@ def test_a_repeat_beyond_the_limit_is_guarded_too(limited: Flask) -> None:
     assert other.status_code == 412
 
 
-def test_the_guarded_addresses_exist_and_say_so(app: Flask, client: FlaskClient) -> None:
-    assert set(app.view_functions) >= marks.GUARDED
+def test_everything_that_changes_something_says_so(client: FlaskClient) -> None:
     paths = client.get("/api/openapi.json").get_json()["paths"]
-    told = {
-        operation["operationId"]
-        for ways in paths.values()
-        for operation in ways.values()
-        if "412" in operation["responses"]
-        and {"If-Account"} <= {one["name"] for one in operation["parameters"]}
-    }
-    assert told == {one.removeprefix("api.") for one in marks.GUARDED if one.startswith("api.")}
+    for path, ways in paths.items():
+        for method, operation in ways.items():
+            named = {one["name"] for one in operation["parameters"]}
+            guarded = method != "get" and not path.startswith("/api/auth/")
+            assert ("412" in operation["responses"]) == ("If-Account" in named) == guarded, path
     assert "X-Account" in paths["/api/auth/me"]["get"]["responses"]["200"]["headers"]
+
+
+def test_whoever_signs_in_or_out_names_no_account(client: FlaskClient) -> None:
+    sign_in(client, ANA)
+    answer = client.post("/api/auth/logout", headers={"If-Account": mark(BRUNO.sub)})
+    assert answer.status_code == 204
+
+
+def test_the_page_for_no_network_is_nobodys(client: FlaskClient) -> None:
+    sign_in(client, ANA)
+    page = client.get("/offline/en")
+    assert page.status_code == 200
+    assert "X-Account" not in page.headers
+    assert "data-account" not in page.text

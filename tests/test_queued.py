@@ -193,7 +193,7 @@ def test_a_method_that_is_over_asks_for_the_card_again(client: FlaskClient, meth
     assert page.status_code == 422
     assert "La tarjeta guardada ya no sirve" in page.text
     assert 'name="card_number"' in page.text
-    assert "payment_method" not in page.text
+    assert method not in page.text
     assert client.post("/orders", data=form_of(page.text)).status_code == 303
 
 
@@ -229,7 +229,7 @@ def test_a_total_that_is_not_the_price_any_more_stops_before_any_charge(
 
 
 @pytest.mark.parametrize(
-    "total", [None, 80, 80.0, "", "x", "-1", "1e3", "NaN", "1,5", "9" * 11, [], "٨٠"]
+    "total", [80, 80.0, "", "x", "-1", "1e3", "NaN", "1,5", "9" * 11, [], "٨٠"]
 )
 def test_a_total_that_is_no_sum_is_refused(client: FlaskClient, total: Any) -> None:
     answer = buy(client, hall(), payment={"card_number": PAYS}, total=total)

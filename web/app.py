@@ -19,6 +19,7 @@ from web import (
     limits,
     looks,
     notices,
+    offline,
     orders,
     problems,
     provider,
@@ -59,6 +60,7 @@ def create_app() -> Flask:
     shield.register(app)
     limits.register(app)
     marks.register(app)
+    offline.register(app)
     for pages in (events, languages, polling, holds, orders, purchases, tickets, health):
         app.register_blueprint(pages.pages)
     app.register_blueprint(privacy.pages)

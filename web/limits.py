@@ -37,7 +37,6 @@ REDIS_S = 0.1
 """So long is Redis waited for, once; then this process counts alone for a while."""
 
 ORDERING = frozenset({"orders.create", "api.create_order"})
-KEEPING = "api.keep_method"
 GUESSING = frozenset({"provider.authorize", "provider.register_somebody"})
 UNCOUNTED = frozenset({
     "health.alive", "health.serving", "health.ready",
@@ -64,7 +63,7 @@ def register(app: Flask) -> None:
             _limit("visitor", lambda: PER_VISITOR, _visitor),
             _limit("address", lambda: PER_ADDRESS, client_address),
             _limit("orders", lambda: ORDERS_PER_ACCOUNT, _buyer),
-            _limit("methods", lambda: METHODS_PER_ACCOUNT, _keeper),
+            _limit("methods", lambda: METHODS_PER_ACCOUNT, _payer),
             _limit("guesses", lambda: GUESSES_PER_ACCOUNT_AND_ADDRESS, _guess_from_here),
             _limit("account", lambda: GUESSES_PER_ACCOUNT, _guess),
             _limit("sign-ins", lambda: SIGN_INS_PER_ADDRESS, _sign_in_from_here),
@@ -122,8 +121,8 @@ def _buyer() -> str:
     return _account() if request.endpoint in ORDERING else ""
 
 
-def _keeper() -> str:
-    return _account() if request.endpoint == KEEPING else ""
+def _payer() -> str:
+    return _account() if request.endpoint == "api.create_payment_method" else ""
 
 
 def _guess() -> str:
@@ -202,7 +201,7 @@ def _answered_again() -> Response:
     """What the view says after all: a refusal, too, which nobody else would catch in here."""
     view = current_app.view_functions[str(request.endpoint)]
     try:
-        marks.refuse_other_accounts()
+        marks.hold_to_account()
         return make_response(view(**(request.view_args or {})))
     except Exception as error:  # noqa: BLE001  the app knows what to say of each
         return make_response(current_app.handle_user_exception(error))

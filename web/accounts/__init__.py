@@ -43,11 +43,6 @@ class Caller:
     expires_at: datetime | None = None
     session: bytes | None = None
 
-    @property
-    def mark(self) -> str:
-        """The account's mark; empty for somebody without one."""
-        return mark(self.account) if self.account is not None else ""
-
 
 NOBODY = Caller()
 
@@ -139,23 +134,18 @@ def delete_cookie(response: Response) -> None:
 def new_token() -> str:
     """A cookie's value: random, and marked as ours."""
     name = secrets.token_urlsafe(32)
-    return f"{name}.{_hex('cookie', name)}"
+    return f"{name}.{_mark(name)}"
 
 
 def is_ours(token: str) -> bool:
     """Whether we gave this cookie; says nothing of whether its session still lives."""
-    name, _, said = token.partition(".")
-    return hmac.compare_digest(_hex("cookie", name).encode(), said.encode(errors="replace"))
+    name, _, mark = token.partition(".")
+    return hmac.compare_digest(_mark(name).encode(), mark.encode(errors="replace"))
 
 
-def mark(account: str) -> str:
-    """What stands for an account on pages and in what they send: tells it apart, names nobody."""
-    return _hex("account", account)
-
-
-def _hex(kind: str, name: str) -> str:
-    said = f"{kind} {name}".encode(errors="replace")
-    return hmac.digest(settings().secret_key.encode(), said, hashlib.sha256).hex()[:16]
+def _mark(name: str) -> str:
+    key = settings().secret_key.encode()
+    return hmac.digest(key, b"cookie " + name.encode(errors="replace"), hashlib.sha256).hex()[:16]
 
 
 def key_of(token: str) -> bytes:

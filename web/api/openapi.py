@@ -23,7 +23,7 @@ RESPONSE_HEADERS: dict[str, Schema] = {
     "Location": {"type": "string"},
     "Retry-After": {"type": "integer", "minimum": 1},
     "WWW-Authenticate": {"type": "string"},
-    marks.SAID: {
+    marks.HEADER: {
         "type": "string",
         "pattern": "^([0-9a-f]{16}|-)$",
         "description": "The mark of the account that asks; `-`: nobody is signed in.",
@@ -104,8 +104,8 @@ def _in_path(rule: str) -> list[dict[str, Any]]:
 
 
 def _operation(rule: Rule, method: str, promised: Contract) -> dict[str, Any]:
-    guarded = rule.endpoint in marks.GUARDED
-    optional = {marks.ASKED: MARK} if guarded else {}
+    guarded = marks.guards(method, rule.rule)
+    optional = {marks.EXPECTED: MARK} if guarded else {}
     operation: dict[str, Any] = {
         "operationId": rule.endpoint.rpartition(".")[2],
         "summary": promised.summary,
@@ -142,14 +142,14 @@ def _answers(rule: Rule, method: str, promised: Contract) -> dict[str, Any]:
             answer["content"] = {"application/json": {"schema": ref(schema)}}
         named = ["ETag"] if method == "GET" and schema else []
         named += ["Location"] if status in (201, 303) else []
-        named += [marks.SAID] if rule.rule.startswith(marks.TOLD) else []
+        named += [marks.HEADER] if rule.rule.startswith(marks.TOLD) else []
         if named:
             answer["headers"] = {one: {"schema": RESPONSE_HEADERS[one]} for one in named}
         answers[str(status)] = answer
     if method == "GET" and any(promised.gives.values()):
         answers["304"] = {"description": "What If-None-Match names is still right."}
     for status, codes in promised.problems(
-        unsafe=method != "GET", guarded=rule.endpoint in marks.GUARDED
+        unsafe=method != "GET", guarded=marks.guards(method, rule.rule)
     ).items():
         answers[str(status)] = _problem(status, codes)
     return answers

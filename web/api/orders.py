@@ -97,9 +97,10 @@ def _payment(body: dict[str, Any]) -> Payment | None:
 
 def _total(body: dict[str, Any]) -> Decimal | None:
     """The sum that somebody was shown, where it is said. Raises Problem 422."""
-    if "total" not in body:
+    said = body.get("total")
+    if said is None:
         return None
-    total = amount(body["total"]) if isinstance(body["total"], str) else None
+    total = amount(said) if isinstance(said, str) else None
     if total is None:
         raise Problem(422, "invalid_total", "total is a decimal number in a string.")
     return total

@@ -1,13 +1,13 @@
-"""For a purchase that may be sent later: a payment method beforehand, what became of it after."""
+"""A payment method made before a purchase, and what became of a purchase, for machines."""
 
 from flask import Response, jsonify
 
-from pipeline import orders, payments
+from pipeline import orders
+from pipeline.payments import BankUnreachableError, InvalidCardError, keep_method, valid_card
 from web.accounts import signed_in
 from web.api import api
 from web.api.contract import HOLDER, contract
 from web.api.schemas import CARD_BODY
-from web.fragments import asked_again
 from web.inputs import json_body
 from web.keys import is_key, refusal_of
 from web.problems import Problem, members_of
@@ -17,27 +17,27 @@ RETRY_S = 2
 
 @api.post("/payment-methods")
 @contract(
-    "Let the bank keep a card; gives a token that pays for one purchase within 24 hours.",
-    {201: "Method"},
+    "Give a card to the bank; the id pays for one purchase within a day.",
+    {201: "PaymentMethod"},
     who=HOLDER,
     takes=CARD_BODY,
     refuses={422: ("invalid_payment",)},
 )
-def keep_method() -> Response:
-    """Hand the card on to the bank, which alone keeps it; gives its token."""
+def create_payment_method() -> Response:
+    """Give a card to the bank; the id pays for one purchase within a day."""
     signed_in()
     card = json_body().get("card_number")
-    number = payments.valid_card(card) if isinstance(card, str) else None
+    number = valid_card(card) if isinstance(card, str) else None
     if number is None:
-        raise _no_card()
+        raise Problem(422, "invalid_payment", "card_number is the number of a card.")
     try:
-        method = payments.keep_method(number)
-    except payments.InvalidCardError:
-        raise _no_card() from None
-    except payments.BankUnreachableError:
+        kept = keep_method(number)
+    except InvalidCardError:
+        raise Problem(422, "invalid_payment", "The bank does not know this card.") from None
+    except BankUnreachableError as error:
         detail = f"The bank does not answer. Try again in {RETRY_S} seconds."
-        raise Problem(503, "busy", detail, {"Retry-After": str(RETRY_S)}) from None
-    response = jsonify(id=method)
+        raise Problem(503, "busy", detail, {"Retry-After": str(RETRY_S)}) from error
+    response = jsonify(id=kept)
     response.status_code = 201
     response.cache_control.no_store = True
     return response
@@ -45,13 +45,13 @@ def keep_method() -> Response:
 
 @api.get("/purchases/<path:key>")
 @contract(
-    "What became of the caller's purchase under this Idempotency-Key.",
+    "What became of the purchase under this key.",
     {200: "Purchase"},
     who=HOLDER,
     refuses={404: ("not_found",)},
 )
 def show_purchase(key: str) -> Response:
-    """Running, bought, or refused and why; somebody else's is as unknown as none."""
+    """What became of the purchase under this key."""
     buyer = str(signed_in().account)
     purchase = orders.find(buyer, key) if is_key(key) else None
     if purchase is None:
@@ -64,10 +64,5 @@ def show_purchase(key: str) -> Response:
     else:
         problem = members_of(refusal_of(answer))
         response = jsonify(state="refused", status=answer.status, problem=problem)
-    asked_again(response).cache_control.no_store = True
+    response.cache_control.no_store = True
     return response
-
-
-def _no_card() -> Problem:
-    detail = "card_number has 12 to 19 digits with a right check digit."
-    return Problem(422, "invalid_payment", detail)

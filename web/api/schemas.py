@@ -65,13 +65,6 @@ def maybe(schema: Schema) -> Schema:
     return {**schema, "type": [schema["type"], "null"]}
 
 
-TOTAL: Schema = {
-    "type": "string",
-    "pattern": r"^[0-9]{1,10}(\.[0-9]{1,3})?$",
-    "description": "What the buyer was shown: where it is not the price any more, nothing is"
-    " charged (`price_changed`, with `shown` and `now`). Without it the prices' sum is charged.",
-    "examples": ["80.00"],
-}
 SEATS_NAMED: Schema = {
     "type": "array",
     "items": ID,
@@ -169,8 +162,7 @@ COMPONENTS: dict[str, Schema] = {
         tickets=listed(ref("Ticket")),
         history=listed(ref("Change")),
     ),
-    "Orders": closed(orders=listed(ref("Order")), next=CURSOR),
-    "Method": closed(id=METHOD),
+    "PaymentMethod": closed(id=METHOD),
     "Purchase": {
         "description": "What became of a purchase. One that was refused with 402, or with"
         " 409 seat_unavailable or hold_expired, is over; after any other refusal the same key"
@@ -185,6 +177,7 @@ COMPONENTS: dict[str, Schema] = {
             ),
         ],
     },
+    "Orders": closed(orders=listed(ref("Order")), next=CURSOR),
     "Me": closed(
         sub=TEXT,
         name=TEXT,
@@ -222,14 +215,21 @@ SEATS_BODY = {
 }
 ORDER_BODY = {
     "type": "object",
-    "properties": {"event_id": ID, "seat_ids": SEATS_NAMED, "payment": PAYMENT, "total": TOTAL},
+    "properties": {
+        "event_id": ID,
+        "seat_ids": SEATS_NAMED,
+        "payment": PAYMENT,
+        "total": {
+            "description": "What the buyer was shown: another sum of the holds is `price_changed`,"
+            " before any charge. Without it their sum is charged.",
+            "type": ["string", "null"],
+            "pattern": r"^[0-9]{1,10}(\.[0-9]{1,3})?$",
+            "examples": [None],
+        },
+    },
     "required": ["event_id", "seat_ids"],
 }
-CARD_BODY = {
-    "type": "object",
-    "properties": {"card_number": CARD},
-    "required": ["card_number"],
-}
+CARD_BODY = {"type": "object", "properties": {"card_number": CARD}, "required": ["card_number"]}
 LOGIN_BODY = {
     "type": "object",
     "properties": {"next": {"type": "string", "maxLength": ADDRESS_LETTERS_MAX}},
