@@ -32,7 +32,7 @@ def test_a_release_lies_under_its_digest_with_what_is_smaller_beside_it(tmp_path
 
 def test_every_file_that_a_page_names_is_there(client: FlaskClient) -> None:
     names = re.findall(r'"(/static/[^"]+)"', client.get("/events").text)
-    assert len(names) == 9
+    assert len(names) == 10
     for name in names:
         assert name == asset(name.split("/", 3)[3])
         assert files()[name.split("/", 3)[3]].is_file()

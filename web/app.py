@@ -18,6 +18,7 @@ from web import (
     languages,
     limits,
     looks,
+    manifest,
     notices,
     offline,
     orders,
@@ -61,7 +62,7 @@ def create_app() -> Flask:
     limits.register(app)
     marks.register(app)
     offline.register(app)
-    for pages in (events, languages, polling, holds, orders, purchases, tickets, health):
+    for pages in (events, languages, manifest, polling, holds, orders, purchases, tickets, health):
         app.register_blueprint(pages.pages)
     app.register_blueprint(privacy.pages)
     app.register_blueprint(status.pages)

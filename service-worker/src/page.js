@@ -1,4 +1,5 @@
 // Pages where a worker can stand behind them: what is said and done there when the network is not.
+import { offerInstall } from "./page/install.js";
 import * as choice from "./page/choice.js";
 import * as connection from "./page/connection.js";
 import * as finding from "./page/finding.js";
@@ -21,6 +22,8 @@ function begin() {
   connection.watch();
 }
 
+// Chromium says once that it could, and early.
+offerInstall();
 choice.follow();
 if ("serviceWorker" in navigator) {
   // The page comes to rest first: its seats and pictures need the line more than the worker does.

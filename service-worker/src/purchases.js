@@ -192,7 +192,7 @@ async function notify(purchase) {
       body: purchase.title,
       tag: purchase.key,
       data: { address: `/purchases/${purchase.key}` },
-      icon: "/static/icons/icon-192.png",
+      icon: "/static/icons/192.png",
     });
 }
 

@@ -48,8 +48,11 @@ async function turn(now) {
     pause = AGAIN_MS;
     document.querySelector(".note.offline")?.remove();
     await tell({ type: "online", back: true }).catch(() => {});
-    // What was kept has served; the newest is there. Whoever types or pays is not disturbed.
-    if (standIn && !document.activeElement?.matches("input, textarea, select")) location.reload();
+    // What was kept has served; the newest is there. Whoever types or pays is not disturbed. A list that came at once
+    // although there was a network is no stand-in, and what a reload has just brought is not brought again.
+    const reloaded = performance.getEntriesByType("navigation")[0]?.type === "reload";
+    const served = standIn && (before === false || (shell && !reloaded));
+    if (served && !document.activeElement?.matches("input, textarea, select")) location.reload();
   } else if (before !== false) await say();
   told.dispatchEvent(new Event("change"));
 }

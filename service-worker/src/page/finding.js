@@ -2,6 +2,8 @@
 import { isOnline, onChange } from "./connection.js";
 import { shape } from "./talk.js";
 
+const TOP_PX = 200;
+
 const plain = (text) => text.normalize("NFD").replace(/[\u0300-\u036f]/g, "").toLowerCase();
 
 // Every row of every kept list in this page's language and account's, each event once, the newest copy of it.
@@ -52,8 +54,15 @@ export async function find(query) {
   }
 }
 
+// The list was shown as it was last seen, and is another one by now: it is set in while nobody has gone on from it.
+function refresh() {
+  if (scrollY > TOP_PX || document.activeElement?.matches("input") || !isOnline()) return;
+  htmx.ajax("GET", location.pathname + location.search, { target: "#results", swap: "innerHTML", headers: { "Cache-Control": "no-cache" } });
+}
+
 export function follow() {
   if (!document.querySelector("#results .bills")) return;
+  navigator.serviceWorker.addEventListener("message", ({ data }) => data?.type === "changed" && refresh());
   const away = () => !isOnline() && document.body.matches(".offline");
   const go = (query) => {
     history.replaceState(history.state, "", `/events?${query}`);
