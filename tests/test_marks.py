@@ -205,6 +205,12 @@ def test_everything_that_changes_something_says_so(client: FlaskClient) -> None:
     assert "X-Account" in paths["/api/auth/me"]["get"]["responses"]["200"]["headers"]
 
 
+def test_an_address_that_is_none_stays_none(client: FlaskClient) -> None:
+    headers = {**bearer(ANA), "If-Account": mark(BRUNO.sub)}
+    assert client.delete("/api/orders", headers=headers).status_code == 405
+    assert client.post("/api/nowhere", headers=headers).status_code == 404
+
+
 def test_whoever_signs_in_or_out_names_no_account(client: FlaskClient) -> None:
     sign_in(client, ANA)
     answer = client.post("/api/auth/logout", headers={"If-Account": mark(BRUNO.sub)})

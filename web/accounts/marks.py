@@ -46,7 +46,7 @@ def guards(method: str, path: str) -> bool:
 
 def hold_to_account() -> None:
     """What was made as one account is not done as another. Raises Problem 412; 401 for nobody."""
-    if not guards(request.method, request.path):
+    if request.endpoint is None or not guards(request.method, request.path):
         return
     expected = {request.headers.get(EXPECTED)}
     if request.endpoint == FORM:
