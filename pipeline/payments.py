@@ -5,6 +5,7 @@ key, the order_uuid, so an answer that was lost is asked for again.
 """
 
 import json
+import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
@@ -33,6 +34,7 @@ CONNECTIONS_MAX = 32
 CARD_DIGITS_MIN = 12
 CARD_DIGITS_MAX = 19
 REFUSED_CARD = 422
+METHOD = re.compile(r"pm_[!-~]{1,97}")
 JSON = {"Content-Type": "application/json"}
 
 
@@ -87,8 +89,16 @@ def look_up(key: str) -> State:
 
 
 def keep_method(card_number: str) -> str:
-    """A token that pays for one purchase within a day. Raises InvalidCardError."""
-    return str(_ask("POST", "/methods", {"card_number": card_number})["id"])
+    """A token that pays for one purchase within a day. Raises as authorise does."""
+    method = valid_method(_ask("POST", "/methods", {"card_number": card_number}).get("id"))
+    if method is None:
+        raise BankUnreachableError("the bank's answer makes no sense")
+    return method
+
+
+def valid_method(text: object) -> str | None:
+    """A payment method's token, None where it cannot be one; whether it pays the bank knows."""
+    return text if isinstance(text, str) and METHOD.fullmatch(text) else None
 
 
 def valid_card(number: str) -> str | None:
@@ -124,7 +134,7 @@ def _ask(method: str, path: str, body: dict[str, str] | None = None) -> dict[str
         # Only the kind: an error's text could carry what was sent.
         raise BankUnreachableError(type(error).__name__) from None
     if answer.status == REFUSED_CARD:
-        raise InvalidCardError(said.get("error", "invalid_card"))
+        raise InvalidCardError
     if answer.status not in (200, 201) or not isinstance(said, dict):
         raise BankUnreachableError(f"the bank answered {answer.status}")
     return said

@@ -21,9 +21,14 @@ DETAILS = {
 }
 
 
+def is_key(text: str) -> bool:
+    """Whether a purchase can have been begun under this key."""
+    return 0 < len(text) <= KEY_LETTERS_MAX and text.isascii() and text.isprintable()
+
+
 def checked_key(key: str | None) -> str:
     """The key. Raises Problem 400 when it is missing, empty, or longer than 100 characters."""
-    if not key or len(key) > KEY_LETTERS_MAX or not (key.isascii() and key.isprintable()):
+    if key is None or not is_key(key):
         raise Problem(
             400,
             "idempotency_key_needed",

@@ -16,7 +16,7 @@ from redis.retry import Retry
 from pipeline import orders
 from pipeline.settings import settings
 from web import accounts
-from web.accounts import issuer
+from web.accounts import issuer, marks
 from web.problems import Problem, answer
 from web.provider.users import LETTERS_MAX
 from web.proxies import client_address
@@ -201,6 +201,7 @@ def _answered_again() -> Response:
     """What the view says after all: a refusal, too, which nobody else would catch in here."""
     view = current_app.view_functions[str(request.endpoint)]
     try:
+        marks.hold_to_account()
         return make_response(view(**(request.view_args or {})))
     except Exception as error:  # noqa: BLE001  the app knows what to say of each
         return make_response(current_app.handle_user_exception(error))

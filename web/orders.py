@@ -9,14 +9,14 @@ from flask import Blueprint, Response, make_response, render_template, request, 
 
 from pipeline import orders
 from pipeline.orders import Answer
-from pipeline.payments import Payment
+from pipeline.payments import Payment, valid_method
 from pipeline.purchases import Wish
 from pipeline.settings import settings
 from web.accounts import caller, signed_in
 from web.bought import Order, find_order, orders_of
 from web.cards import PAST, WRONG, read_card
 from web.fragments import page_or_fragment, private, see_other
-from web.inputs import amount, form_seat_ids, payment_method, whole_number
+from web.inputs import amount, form_seat_ids, whole_number
 from web.inputs import event_id as checked
 from web.keys import checked_key, refusal_of
 from web.problems import Problem
@@ -44,10 +44,12 @@ def create() -> Response:
     try:
         total = _total(form.get("total", ""))
         seats = form_seat_ids(form.getlist("seat"))
-        wish = Wish(event_id, seats, _payment(form) if total else None, total, held=True)
+        wish = Wish(event_id, seats, _payment(form, total), total, held=True)
     except Problem as problem:
         return _checkout(event_id, problem)
     answer = orders.buy(str(buyer), key, wish)
+    if wish.payment and wish.payment.method and answer.body.get("error") == "invalid_payment":
+        return _checkout(event_id, _method_over())
     return _answered(event_id, str(buyer), key, answer)
 
 
@@ -130,15 +132,24 @@ def call_off(order_uuid: UUID, buyer: str) -> Order:
     return order
 
 
-def _payment(form: Mapping[str, str]) -> Payment:
-    """The payment method, else the card. Raises Problem 422 with what is wrong by field."""
-    kept = form.get("payment_method")
-    if kept:
-        return Payment(method=payment_method(kept))
+def _payment(form: Mapping[str, str], total: Decimal) -> Payment | None:
+    """The form's payment method, else its card. Raises Problem 422 with what is wrong by field."""
+    if form.get("payment_method"):
+        method = valid_method(form["payment_method"])
+        if method is None:
+            raise _method_over()
+        return Payment(method=method)
+    if not total:
+        return None
     number, wrong = read_card(form)
     if wrong:
         raise Problem(422, "invalid_payment", "Some fields of the card are wrong.", fields=wrong)
     return Payment(card_number=number)
+
+
+def _method_over() -> Problem:
+    """The bank takes a payment method once, within a day; the card itself is asked for again."""
+    return Problem(422, "method_over", "This payment method is unknown, spent or too old.")
 
 
 def _total(text: str) -> Decimal:

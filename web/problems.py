@@ -34,9 +34,9 @@ class Problem(Exception):  # noqa: N818  RFC 9457 calls it a problem, not an err
         self.members = members
 
 
-def document(problem: Problem) -> Response:
-    """The problem as `application/problem+json`."""
-    body: dict[str, Any] = {
+def members_of(problem: Problem) -> dict[str, Any]:
+    """What a problem document says."""
+    return {
         "type": "about:blank",
         "title": problem.error.replace("_", " "),
         "status": problem.status,
@@ -44,6 +44,11 @@ def document(problem: Problem) -> Response:
         "error": problem.error,
         **problem.members,
     }
+
+
+def document(problem: Problem) -> Response:
+    """The problem as `application/problem+json`."""
+    body = members_of(problem)
     response = Response(json.dumps(body), problem.status, mimetype="application/problem+json")
     response.headers.update(problem.headers)
     return response

@@ -85,6 +85,10 @@ REFUSALS: dict[str, tuple[str, str]] = {
         N_("Falta la tarjeta"),
         N_("Escribe el número de una tarjeta. No se cobró nada."),
     ),
+    "method_over": (
+        N_("Escribe tu tarjeta"),
+        N_("La tarjeta guardada ya no sirve: se usó, o pasó un día. No se cobró nada."),
+    ),
     "invalid_total": (
         N_("Vuelve a la compra"),
         N_("El formulario llegó incompleto. No se cobró nada."),

@@ -55,12 +55,6 @@ def caller() -> Caller:
     return found
 
 
-def asked() -> Caller | None:
-    """The caller, if this request has asked for it: nobody is looked up for the answer's sake."""
-    found: Caller | None = g.get("caller")
-    return found
-
-
 def signed_in() -> Caller:
     """The caller, who must have an account; a page leads to sign-in and back, the API says 401."""
     who = caller()
@@ -276,10 +270,11 @@ def register(app: Flask) -> None:
     from web.accounts import sign_in  # noqa: PLC0415  it needs what stands above
 
     app.register_blueprint(sign_in.pages)
-    app.context_processor(lambda: {"caller": _for_templates()})
+    app.context_processor(lambda: {"caller": known()})
 
 
-def _for_templates() -> Caller:
+def known() -> Caller:
+    """The caller; nobody where a token is not accepted."""
     try:
         return caller()
     except Problem:

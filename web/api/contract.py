@@ -30,13 +30,15 @@ class Contract:
     """Request headers that must be there."""
     refuses: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
-    def problems(self, *, unsafe: bool) -> dict[int, tuple[str, ...]]:
+    def problems(self, *, unsafe: bool, guarded: bool) -> dict[int, tuple[str, ...]]:
         """All codes by status, with those that every such address has."""
         shared: list[Mapping[int, tuple[str, ...]]] = [EVERYWHERE, {401: ("unauthenticated",)}]
         if self.takes:
             shared += [BODY, {422: ("invalid_body",)}]
         if unsafe:
             shared.append({403: ("cross_site",)})
+        if guarded:
+            shared.append({412: ("other_account",)})
         found: dict[int, tuple[str, ...]] = {}
         for some in (self.refuses, *shared):
             for status, codes in some.items():

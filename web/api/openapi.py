@@ -6,22 +6,28 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from flask import Flask, Response, current_app, jsonify, render_template, request
+from werkzeug.routing import Rule
 
 from pipeline.settings import settings
-from web.accounts import cookie_name
+from web.accounts import cookie_name, marks
 from web.api import api
 from web.api.contract import Contract
-from web.api.schemas import COMPONENTS, ID, UUID, Schema, ref
+from web.api.schemas import COMPONENTS, ID, KEY, MARK, UUID, Schema, ref
 
 DOCUMENT_S = 60
 PROBLEM = "application/problem+json"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-PARAMETERS = {"int": ID, "uuid": UUID, "default": {"type": "string"}}
+PARAMETERS = {"int": ID, "uuid": UUID, "path": KEY, "default": {"type": "string"}}
 RESPONSE_HEADERS: dict[str, Schema] = {
     "ETag": {"type": "string"},
     "Location": {"type": "string"},
     "Retry-After": {"type": "integer", "minimum": 1},
     "WWW-Authenticate": {"type": "string"},
+    marks.HEADER: {
+        "type": "string",
+        "pattern": "^([0-9a-f]{16}|-)$",
+        "description": "The mark of the account that asks; `-`: nobody is signed in.",
+    },
 }
 ABOUT = (
     "Errors are problem documents (RFC 9457) with a stable code in `error`."
@@ -29,10 +35,10 @@ ABOUT = (
     " Every read has an ETag: send it back in If-None-Match."
     " Send an access token of the identity provider as a bearer token,"
     " or the session's cookie from a page of ours."
-    " A POST that creates takes an Idempotency-Key:"
+    " A purchase takes an Idempotency-Key:"
     " sent again, it gives the first answer and `Idempotency-Replayed: true`."
-    " Each page of ours says in `X-Account` whose it is:"
-    " what comes with that mark in If-Account and as another account is refused with 412."
+    " What may be sent later, when somebody else has signed in, names its account in"
+    " `If-Account`, by the mark that answers carry in `X-Account`: else it is not done (412)."
 )
 
 
@@ -64,7 +70,7 @@ def _document(app: Flask, public_url: str) -> dict[str, Any]:
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
         for method in METHODS:
             if method in (rule.methods or ()):
-                operation = _operation(rule.endpoint.rpartition(".")[2], method, promised)
+                operation = _operation(rule, method, promised)
                 operation["parameters"] = [*_in_path(rule.rule), *operation["parameters"]]
                 paths.setdefault(path, {})[method.lower()] = operation
     return {
@@ -97,9 +103,11 @@ def _in_path(rule: str) -> list[dict[str, Any]]:
     ]
 
 
-def _operation(name: str, method: str, promised: Contract) -> dict[str, Any]:
+def _operation(rule: Rule, method: str, promised: Contract) -> dict[str, Any]:
+    guarded = marks.guards(method, rule.rule)
+    optional = {marks.EXPECTED: MARK} if guarded else {}
     operation: dict[str, Any] = {
-        "operationId": name,
+        "operationId": rule.endpoint.rpartition(".")[2],
         "summary": promised.summary,
         "security": list(promised.who),
         "parameters": [
@@ -111,8 +119,12 @@ def _operation(name: str, method: str, promised: Contract) -> dict[str, Any]:
                 {"name": one, "in": "header", "required": True, "schema": schema}
                 for one, schema in promised.headers.items()
             ),
+            *(
+                {"name": one, "in": "header", "required": False, "schema": schema}
+                for one, schema in optional.items()
+            ),
         ],
-        "responses": _answers(method, promised),
+        "responses": _answers(rule, method, promised),
     }
     if promised.takes:
         operation["requestBody"] = {
@@ -122,7 +134,7 @@ def _operation(name: str, method: str, promised: Contract) -> dict[str, Any]:
     return operation
 
 
-def _answers(method: str, promised: Contract) -> dict[str, Any]:
+def _answers(rule: Rule, method: str, promised: Contract) -> dict[str, Any]:
     answers: dict[str, Any] = {}
     for status, schema in promised.gives.items():
         answer: dict[str, Any] = {"description": "As asked." if status < 300 else "See Location."}
@@ -130,12 +142,15 @@ def _answers(method: str, promised: Contract) -> dict[str, Any]:
             answer["content"] = {"application/json": {"schema": ref(schema)}}
         named = ["ETag"] if method == "GET" and schema else []
         named += ["Location"] if status in (201, 303) else []
+        named += [marks.HEADER] if rule.rule.startswith(marks.TOLD) else []
         if named:
             answer["headers"] = {one: {"schema": RESPONSE_HEADERS[one]} for one in named}
         answers[str(status)] = answer
     if method == "GET" and any(promised.gives.values()):
         answers["304"] = {"description": "What If-None-Match names is still right."}
-    for status, codes in promised.problems(unsafe=method != "GET").items():
+    for status, codes in promised.problems(
+        unsafe=method != "GET", guarded=marks.guards(method, rule.rule)
+    ).items():
         answers[str(status)] = _problem(status, codes)
     return answers
 

@@ -12,7 +12,7 @@ from flask import Response, jsonify, request
 
 from pipeline import orders
 from pipeline.orders import Answer
-from pipeline.payments import Payment, valid_card
+from pipeline.payments import Payment, valid_card, valid_method
 from pipeline.purchases import Wish
 from web.accounts import signed_in
 from web.api import api
@@ -20,7 +20,7 @@ from web.api.contract import HOLDER, contract
 from web.api.schemas import CURSOR_ASKED, KEY, ORDER_BODY
 from web.bought import Order, find_order, order_json, orders_of
 from web.fragments import asked_again
-from web.inputs import amount, json_body, payment_method, seat_ids, whole_number
+from web.inputs import amount, json_body, seat_ids, whole_number
 from web.inputs import event_id as checked
 from web.keys import checked_key, refusal_of
 from web.orders import call_off
@@ -47,11 +47,10 @@ CURSOR_LETTERS_MAX = 200
             "seat_unavailable",
             "too_many_seats",
             "hold_expired",
-            "price_changed",
             "not_on_sale",
+            "price_changed",
             "in_progress",
         ),
-        412: ("other_account",),
         422: ("invalid_seats", "invalid_payment", "invalid_total", "idempotency_key_reused"),
     },
 )
@@ -79,17 +78,6 @@ def _refusal(event_id: int, wanted: list[int], answer: Answer) -> Problem:
     return refusal_of(answer)
 
 
-def _total(body: dict[str, Any]) -> Decimal | None:
-    """The sum that the buyer was shown, if it is said. Raises Problem 422."""
-    said = body.get("total")
-    if said is None:
-        return None
-    total = amount(said) if isinstance(said, str) else None
-    if total is None:
-        raise Problem(422, "invalid_total", "total is a decimal string, as in the event's prices.")
-    return total
-
-
 def _payment(body: dict[str, Any]) -> Payment | None:
     """The payment; none at all is right for seats that cost nothing. Raises Problem 422."""
     payment = body.get("payment")
@@ -100,10 +88,22 @@ def _payment(body: dict[str, Any]) -> Payment | None:
         number = valid_card(card) if isinstance(card, str) else None
         if number is not None:
             return Payment(card_number=number)
-        if isinstance(method, str):
-            return Payment(method=payment_method(method))
+        kept = valid_method(method)
+        if kept is not None:
+            return Payment(method=kept)
     detail = "payment is an object with card_number or method, and nothing else."
     raise Problem(422, "invalid_payment", detail)
+
+
+def _total(body: dict[str, Any]) -> Decimal | None:
+    """The sum that somebody was shown, where it is said. Raises Problem 422."""
+    said = body.get("total")
+    if said is None:
+        return None
+    total = amount(said) if isinstance(said, str) else None
+    if total is None:
+        raise Problem(422, "invalid_total", "total is a decimal number in a string.")
+    return total
 
 
 @api.get("/orders")

@@ -1,7 +1,5 @@
 """A payment method made before a purchase, and what became of a purchase, for machines."""
 
-import json
-
 from flask import Response, jsonify
 
 from pipeline import orders
@@ -11,8 +9,8 @@ from web.api import api
 from web.api.contract import HOLDER, contract
 from web.api.schemas import CARD_BODY
 from web.inputs import json_body
-from web.keys import checked_key, refusal_of
-from web.problems import Problem, document
+from web.keys import is_key, refusal_of
+from web.problems import Problem, members_of
 
 RETRY_S = 2
 
@@ -23,7 +21,7 @@ RETRY_S = 2
     {201: "PaymentMethod"},
     who=HOLDER,
     takes=CARD_BODY,
-    refuses={412: ("other_account",), 422: ("invalid_payment",)},
+    refuses={422: ("invalid_payment",)},
 )
 def create_payment_method() -> Response:
     """Give a card to the bank; the id pays for one purchase within a day."""
@@ -34,8 +32,8 @@ def create_payment_method() -> Response:
         raise Problem(422, "invalid_payment", "card_number is the number of a card.")
     try:
         kept = keep_method(number)
-    except InvalidCardError as error:
-        raise Problem(422, "invalid_payment", "The bank does not know this card.") from error
+    except InvalidCardError:
+        raise Problem(422, "invalid_payment", "The bank does not know this card.") from None
     except BankUnreachableError as error:
         detail = f"The bank does not answer. Try again in {RETRY_S} seconds."
         raise Problem(503, "busy", detail, {"Retry-After": str(RETRY_S)}) from error
@@ -45,17 +43,17 @@ def create_payment_method() -> Response:
     return response
 
 
-@api.get("/purchases/<key>")
+@api.get("/purchases/<path:key>")
 @contract(
     "What became of the purchase under this key.",
     {200: "Purchase"},
     who=HOLDER,
-    refuses={400: ("idempotency_key_needed",), 404: ("not_found",)},
+    refuses={404: ("not_found",)},
 )
 def show_purchase(key: str) -> Response:
     """What became of the purchase under this key."""
     buyer = str(signed_in().account)
-    purchase = orders.find(buyer, checked_key(key))
+    purchase = orders.find(buyer, key) if is_key(key) else None
     if purchase is None:
         raise Problem(404, "not_found", "There is no such purchase, or it is not yours.")
     answer = purchase.answer
@@ -64,7 +62,7 @@ def show_purchase(key: str) -> Response:
     elif answer.status == 201:
         response = jsonify(state="bought", order_uuid=answer.body["order_uuid"])
     else:
-        problem = json.loads(document(refusal_of(answer)).get_data())
-        response = jsonify(state="refused", problem=problem)
+        problem = members_of(refusal_of(answer))
+        response = jsonify(state="refused", status=answer.status, problem=problem)
     response.cache_control.no_store = True
     return response

@@ -26,6 +26,11 @@ CURSOR_ASKED: Schema = {
 }
 STATUSES = ["PENDING", "PROCESSING", "COMPLETED", "FAILED", "CANCELLED"]
 CARD_LETTERS_MAX = 2 * CARD_DIGITS_MAX
+MARK: Schema = {
+    "type": "string",
+    "pattern": "^[0-9a-f]{16}$",
+    "description": "Do it for the account with this mark (`X-Account`) or not at all.",
+}
 KEY: Schema = {
     "type": "string",
     "minLength": 1,
@@ -84,11 +89,16 @@ CARD: Schema = {
     "description": "12 to 19 digits with a right check digit; spaces and dashes do not count.",
     "examples": ["4242424242424242"],
 }
+METHOD: Schema = {
+    "type": "string",
+    "pattern": "^pm_[!-~]{1,97}$",
+    "description": "Pays for one purchase, within 24 hours.",
+}
 PAYMENT: Schema = {
     "description": "A card, or a payment method; null where the seats cost nothing.",
     "oneOf": [
         closed(card_number=CARD),
-        closed(method={"type": "string", "pattern": "^pm_[!-~]*$", "maxLength": 100}),
+        closed(method=METHOD),
         {"type": "null"},
     ],
 }
@@ -152,13 +162,20 @@ COMPONENTS: dict[str, Schema] = {
         tickets=listed(ref("Ticket")),
         history=listed(ref("Change")),
     ),
-    "PaymentMethod": closed(id={"type": "string", "pattern": "^pm_[!-~]+$"}),
+    "PaymentMethod": closed(id=METHOD),
     "Purchase": {
+        "description": "What became of a purchase. One that was refused with 402, or with"
+        " 409 seat_unavailable or hold_expired, is over; after any other refusal the same key"
+        " may be sent again.",
         "oneOf": [
             closed(state={"const": "running"}),
             closed(state={"const": "bought"}, order_uuid=UUID),
-            closed(state={"const": "refused"}, problem=ref("Problem")),
-        ]
+            closed(
+                state={"const": "refused"},
+                status={"type": "integer", "enum": [402, 409, 422, 503]},
+                problem=ref("Problem"),
+            ),
+        ],
     },
     "Orders": closed(orders=listed(ref("Order")), next=CURSOR),
     "Me": closed(
@@ -203,9 +220,10 @@ ORDER_BODY = {
         "seat_ids": SEATS_NAMED,
         "payment": PAYMENT,
         "total": {
-            "description": "What the buyer was shown: another sum of the holds is `price_changed`.",
+            "description": "What the buyer was shown: another sum of the holds is `price_changed`,"
+            " before any charge. Without it their sum is charged.",
             "type": ["string", "null"],
-            "pattern": r"^\d{1,10}(\.\d{1,3})?$",
+            "pattern": r"^[0-9]{1,10}(\.[0-9]{1,3})?$",
             "examples": [None],
         },
     },
