@@ -60,7 +60,9 @@ def hold_to_account() -> None:
 def _said(response: Response) -> Response:
     # A redirect shows nothing, and may be the one that changes who it is; what everybody gets
     # from one cache is nobody's.
-    page = response.mimetype == "text/html" and "Location" not in response.headers
+    # A page has asked already who it is drawn for; where nobody did, nobody is looked up for this.
+    drawn = "caller" in g and "Location" not in response.headers
+    page = drawn and response.mimetype == "text/html"
     told = (page and not response.cache_control.public) or request.path.startswith(TOLD)
     if not told:
         return response
