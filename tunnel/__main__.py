@@ -28,10 +28,10 @@ ADDRESS = re.compile(r"\|\s+(https://[\w.-]+)\s+\|")
 """As cloudflared prints it, in a box: when it fails it names another, its service's."""
 CONNECTED = re.compile(r"(Registered tunnel connection)")
 ANY_QUICK_TUNNEL = "https://quick.trycloudflare.com"
-ADDRESS_S_MAX = 30.0
-CONNECTED_S_MAX = 30.0
+OPEN_S_MAX = 30.0
 RUN_STOP_S_MAX = 20.0
 TUNNEL_STOP_S_MAX = 5.0
+LAST_WORDS_S_MAX = 1.0
 LOOK_S = 0.2
 LINES_KEPT = 20
 SECRETS = ("TUNNEL_TOKEN", "TUNNEL_TOKEN_FILE")
@@ -50,12 +50,15 @@ class TunnelError(Exception):
 class Cloudflared:
     """The tunnel's process. What it prints is read, and only its last lines are remembered."""
 
-    def __init__(self, arguments: list[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, arguments: list[str], environment: Mapping[str, str], sign: re.Pattern[str]
+    ) -> None:
+        """Start it; the sign is what it prints when all is well. Raises TunnelError."""
         found = shutil.which("cloudflared", path=environment.get("PATH"))
         if found is None:
             raise TunnelError(HOW_TO_GET_IT)
         self._lines: deque[str] = deque(maxlen=LINES_KEPT)
-        self._wanted, self._found, self._seen = CONNECTED, "", Event()
+        self._sign, self._found, self._seen = sign, "", Event()
         self._process = subprocess.Popen(
             [found, "tunnel", "--no-autoupdate", *arguments],
             env={
@@ -70,11 +73,11 @@ class Cloudflared:
             start_new_session=True,
             preexec_fn=lambda: die_with_parent(signal.SIGTERM),  # noqa: PLW1509  one call, no locks
         )
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
 
-    def wait_for(self, wanted: re.Pattern[str], seconds: float, stop: Event) -> str:
-        """What the pattern found in its lines; empty when asked to stop. Raises TunnelError."""
-        self._wanted = wanted
-        Thread(target=self._read, daemon=True).start()
+    def wait(self, seconds: float, stop: Event) -> str:
+        """What the sign's group found; empty when asked to stop. Raises TunnelError."""
         deadline = monotonic() + seconds
         while not self._seen.wait(LOOK_S):
             if stop.is_set():
@@ -89,21 +92,24 @@ class Cloudflared:
     def check(self) -> None:
         """Raises TunnelError when it has ended."""
         if self._process.poll() is not None:
-            self._seen.wait(LOOK_S)
+            self._reader.join(LAST_WORDS_S_MAX)
             raise TunnelError(f"cloudflared has ended{self._last()}: call `make tunnel` again.")
 
     def end(self) -> None:
         """End it, whatever it does."""
         _end(self._process, TUNNEL_STOP_S_MAX)
+        self._reader.join(LAST_WORDS_S_MAX)
 
     def _read(self) -> None:
-        for line in self._process.stderr or ():
-            text = line.decode(errors="replace").strip()
-            self._lines.append(text)
-            found = None if self._seen.is_set() else self._wanted.search(text)
-            if found:
-                self._found = found[1]
-                self._seen.set()
+        assert self._process.stderr, "a pipe, see above"
+        with self._process.stderr as lines:
+            for line in lines:
+                text = line.decode(errors="replace").strip()
+                self._lines.append(text)
+                found = None if self._seen.is_set() else self._sign.search(text)
+                if found:
+                    self._found = found[1]
+                    self._seen.set()
 
     def _last(self) -> str:
         lines = [line for line in self._lines if line]
@@ -159,15 +165,16 @@ def arguments_for(environment: Mapping[str, str], now: Settings) -> list[str]:
 def serve(environment: Mapping[str, str], stop: Event) -> int:
     """Tunnel and system until Ctrl-C or until one of them ends; gives the exit code."""
     now = checked(environment)
-    tunnel = Cloudflared(arguments_for(environment, now), environment)
+    named = is_named(environment)
+    tunnel = Cloudflared(
+        arguments_for(environment, now), environment, CONNECTED if named else ADDRESS
+    )
     try:
         _say("opening the tunnel …")
-        if is_named(environment):
-            address = tunnel.wait_for(CONNECTED, CONNECTED_S_MAX, stop) and now.public_url
-        else:
-            address = tunnel.wait_for(ADDRESS, ADDRESS_S_MAX, stop)
-        if not address:
+        found = tunnel.wait(OPEN_S_MAX, stop)
+        if not found:
             return 0
+        address = now.public_url if named else found
         _say(f"The public address is {address} and answers in a moment; Ctrl-C ends it.")
         return _run(tunnel, stop, {
             **{name: text for name, text in environment.items() if name not in SECRETS},
@@ -196,8 +203,9 @@ def _run(tunnel: Cloudflared, stop: Event, environment: Mapping[str, str]) -> in
 
 
 def _end(process: "subprocess.Popen[bytes]", seconds: float) -> None:
+    """With all that it started in its session: a step of the preparations, for one."""
     if process.poll() is None:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGTERM)
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
