@@ -4,7 +4,7 @@ BIN := .venv/bin
 N ?= 10
 KILLS := tests/journey/test_killed.py
 .DEFAULT_GOAL := help
-.PHONY: help setup run tunnel test test-journeys test-rest lint bench audit fuzz scan stubs translations token tokens
+.PHONY: help setup run tunnel test test-journeys test-rest lint bench audit fuzz scan stubs translations pictures token tokens
 .SILENT:
 
 help: ## this list
@@ -33,6 +33,7 @@ tunnel: .venv/installed ## the same on a public address, by cloudflared: a new o
 
 test: .venv/installed-dev ## every test, with real servers and a real browser
 	$(BIN)/python -m tests.browser
+	$(BIN)/python -m web.offline_build
 	$(MAKE) -j 2 test-journeys test-rest
 
 # Two halves of about the same length, side by side: most of a journey is waiting.
@@ -69,6 +70,10 @@ translations: .venv/installed-dev ## the catalogues, anew from templates and cod
 	$(BIN)/pybabel -q extract -F web/translations/babel.cfg -k N_ --no-wrap --no-location -o .venv/messages.pot .
 	$(BIN)/pybabel -q update -i .venv/messages.pot -d web/translations --no-wrap --no-fuzzy-matching --omit-header
 	$(BIN)/pybabel -q compile -d web/translations
+
+pictures: .venv/installed-dev ## the app's icons and the pictures of its manifest, anew
+	$(BIN)/python -m tests.browser
+	$(BIN)/python -m tests.icons
 
 token: .venv/installed ## print an access token: make -s token EMAIL=ana@example.com
 	$(BIN)/python -m web.provider token $(EMAIL)

@@ -100,7 +100,7 @@ def take_lock(data_dir: Path) -> int:
 
 def step(number: int, text: str) -> None:
     """Tell what is done now and how far it is."""
-    _say(f"[{number}/5] {text}")
+    _say(f"[{number}/6] {text}")
 
 
 def prepare(data_dir: Path) -> None:
@@ -130,6 +130,8 @@ def prepare(data_dir: Path) -> None:
                 _run("web.provider", "prepare")
             step(5, "keys that sign the tickets")
             signing.ensure(Path(now.ticket_keys))
+        step(6, "service worker (the first time gets its packages, half a minute)")
+        _run("web.offline_build")
     except (LocalServiceError, MigrationError) as error:
         raise PrepareError(str(error)) from error
 

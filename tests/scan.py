@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.node import npm
+from pipeline.node import npm
 
 ROOT = Path(__file__).parent.parent
 BINARIES = Path(sys.executable).parent
@@ -35,7 +35,7 @@ def scans() -> list[tuple[str, Path, list[str]]]:
         ("pip-audit", ROOT, [*pip_audit, "-r", "requirements.txt", "-r", "requirements-dev.txt"]),
         *(
             (f"npm audit, {folder}", ROOT / folder, [*npm(), "audit", "--audit-level=low"])
-            for folder in ("tests/audit", "tests/providers")
+            for folder in ("service-worker", "tests/audit", "tests/providers")
         ),
     ]
 

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from tests.halls import hall
 from tests.people import ANA, sign_in
-from web.assets import STATIC, asset, digest, lay_out
+from web.assets import STATIC, asset, digest, files, lay_out
 
 pytestmark = pytest.mark.usefixtures("clean")
 
@@ -32,10 +32,10 @@ def test_a_release_lies_under_its_digest_with_what_is_smaller_beside_it(tmp_path
 
 def test_every_file_that_a_page_names_is_there(client: FlaskClient) -> None:
     names = re.findall(r'"(/static/[^"]+)"', client.get("/events").text)
-    assert len(names) == 7
+    assert len(names) == 10
     for name in names:
         assert name == asset(name.split("/", 3)[3])
-        assert (STATIC / name.split("/", 3)[3]).is_file()
+        assert files()[name.split("/", 3)[3]].is_file()
 
 
 @pytest.mark.parametrize("signed", [False, True])

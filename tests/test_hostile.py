@@ -73,7 +73,7 @@ FORMS = (
     ("/language", ("to", "back")), ("/events/{event}/holds", ("seat", "section")),
     ("/events/{event}/holds/best", ("count", "price_max", "accessible")),
     ("/events/{event}/holds/release", ("seat", "section")), ("/events/{event}/holds/extend", ("seat",)),
-    ("/orders", ("event_id", "seat", "total", "idempotency_key", "card_number", "card_expiry", "card_code", "card_name")),
+    ("/orders", ("event_id", "seat", "total", "idempotency_key", "card_number", "card_expiry", "card_code", "card_name", "payment_method", "account")),
     ("/account/erase", ("phrase",)), ("/api/auth/login", ("next",)),
     ("/provider/token", ("grant_type", "code", "refresh_token", "code_verifier", "redirect_uri")),
     ("/provider/revoke", ("token", "token_type_hint")),
@@ -124,7 +124,8 @@ BODIES = (
     ("/api/events/{event}/lock-seat", ("seat_ids",)), ("/api/events/{event}/unlock-seat", ("seat_ids",)),
     ("/api/events/{event}/extend-hold", ("seat_ids",)), ("/api/auth/login", ("next",)),
     ("/api/auth/refresh", ("refresh_token",)), ("/api/auth/logout", ("refresh_token",)),
-    ("/api/orders", ("event_id", "seat_ids", "payment", "payment.card_number", "payment.method", "payment.card_number.x")),
+    ("/api/orders", ("event_id", "seat_ids", "payment", "payment.card_number", "payment.method", "payment.card_number.x", "total")),
+    ("/api/payment-methods", ("card_number",)),
 )  # fmt: skip
 
 

@@ -18,7 +18,9 @@ from web import (
     languages,
     limits,
     looks,
+    manifest,
     notices,
+    offline,
     orders,
     problems,
     provider,
@@ -28,7 +30,7 @@ from web import (
     tickets,
     words,
 )
-from web.accounts import privacy
+from web.accounts import marks, privacy
 from web.api import api
 from web.updates import polling
 
@@ -58,7 +60,9 @@ def create_app() -> Flask:
     accounts.register(app)
     shield.register(app)
     limits.register(app)
-    for pages in (events, languages, polling, holds, orders, purchases, tickets, health):
+    marks.register(app)
+    offline.register(app)
+    for pages in (events, languages, manifest, polling, holds, orders, purchases, tickets, health):
         app.register_blueprint(pages.pages)
     app.register_blueprint(privacy.pages)
     app.register_blueprint(status.pages)

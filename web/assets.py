@@ -10,6 +10,9 @@ from pathlib import Path
 import brotli
 
 STATIC = Path(__file__).parent / "static"
+BUILT = Path(__file__).parent.parent / "service-worker/build/built"
+"""What web/offline_build.py makes; the two that pages name belong to the files."""
+BUILT_FOR_PAGES = ("offline.js", "ticket-check.js")
 DIGEST_LETTERS = 12
 COMPRESSED = frozenset((".css", ".js", ".svg", ".txt"))
 
@@ -17,11 +20,22 @@ COMPRESSED = frozenset((".css", ".js", ".svg", ".txt"))
 @cache
 def digest() -> str:
     """Twelve letters that stand for all of the files together."""
+    return digest_of(files())
+
+
+def digest_of(some: dict[str, Path]) -> str:
+    """The letters for these files, by name."""
     whole = hashlib.sha256()
-    for path in _files():
+    for name, path in some.items():
         content = path.read_bytes()
-        whole.update(f"{path.relative_to(STATIC)}\0{len(content)}\0".encode() + content)
+        whole.update(f"{name}\0{len(content)}\0".encode() + content)
     return whole.hexdigest()[:DIGEST_LETTERS]
+
+
+@cache
+def has_worker() -> bool:
+    """Whether the service worker was built, and pages may count on it."""
+    return (BUILT / "service-worker.js").exists()
 
 
 def asset(name: str) -> str:
@@ -36,8 +50,8 @@ def lay_out(folder: Path) -> Path:
         return root
     making = folder / f"{digest()}.{os.getpid()}.new"
     shutil.rmtree(making, ignore_errors=True)
-    for path in _files():
-        copy = making / "static" / path.relative_to(STATIC)
+    for name, path in files().items():
+        copy = making / "static" / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         content = path.read_bytes()
         copy.write_bytes(content)
@@ -52,5 +66,10 @@ def lay_out(folder: Path) -> Path:
     return root
 
 
-def _files() -> list[Path]:
-    return sorted(path for path in STATIC.rglob("*") if path.is_file())
+def files(built: Path = BUILT) -> dict[str, Path]:
+    """Each file by the name that pages use, in order."""
+    ours = {
+        str(path.relative_to(STATIC)): path for path in sorted(STATIC.rglob("*")) if path.is_file()
+    }
+    made = {name: built / name for name in BUILT_FOR_PAGES if (built / name).exists()}
+    return ours | made

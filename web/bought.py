@@ -99,6 +99,8 @@ def order_json(order: Order) -> dict[str, Any]:
         "total_amount": str(order.total_amount),
         "currency": order.currency,
         "event_id": order.event_id,
+        "event_title": order.title,
+        "event_ends_at": rfc3339(order.ends_at),
         "created_at": rfc3339(order.created_at),
         "completed_at": order.completed_at and rfc3339(order.completed_at),
         "cancellable": order.cancellable,

@@ -16,6 +16,7 @@ ID_MAX = 2**63 - 1
 ADDRESS_LETTERS_MAX = 2_000
 NAME_LETTERS_MAX = 100
 AMOUNT = re.compile(r"\d{1,10}(\.\d{1,3})?", re.ASCII)
+METHOD = re.compile(r"pm_[!-~]{0,97}", re.ASCII)
 ID_DIGITS_MAX = len(str(ID_MAX))
 
 
@@ -72,6 +73,13 @@ def whole_number(text: str) -> int | None:
     if not (text.isascii() and text.isdigit()) or len(text) > ID_DIGITS_MAX:
         return None
     return int(text)
+
+
+def payment_method(value: object) -> str:
+    """A payment method's token. Raises Problem 422."""
+    if isinstance(value, str) and METHOD.fullmatch(value):
+        return value
+    raise Problem(422, "invalid_payment", "A payment method is the id that a card was given.")
 
 
 def _invalid(detail: str, seats: list[Any]) -> Problem:

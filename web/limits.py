@@ -27,6 +27,7 @@ PER_VISITOR = "100 per minute"
 PER_ADDRESS = "6000 per minute"
 """A whole mobile carrier can stand behind one address: this only stops a single machine's flood."""
 ORDERS_PER_ACCOUNT = "10 per minute"
+METHODS_PER_ACCOUNT = "30 per minute"
 GUESSES_PER_ACCOUNT_AND_ADDRESS = "10 per minute"
 GUESSES_PER_ACCOUNT = "300 per hour"
 SIGN_INS_PER_ADDRESS = "600 per minute"
@@ -62,6 +63,7 @@ def register(app: Flask) -> None:
             _limit("visitor", lambda: PER_VISITOR, _visitor),
             _limit("address", lambda: PER_ADDRESS, client_address),
             _limit("orders", lambda: ORDERS_PER_ACCOUNT, _buyer),
+            _limit("methods", lambda: METHODS_PER_ACCOUNT, _payer),
             _limit("guesses", lambda: GUESSES_PER_ACCOUNT_AND_ADDRESS, _guess_from_here),
             _limit("account", lambda: GUESSES_PER_ACCOUNT, _guess),
             _limit("sign-ins", lambda: SIGN_INS_PER_ADDRESS, _sign_in_from_here),
@@ -117,6 +119,10 @@ def _account() -> str:
 
 def _buyer() -> str:
     return _account() if request.endpoint in ORDERING else ""
+
+
+def _payer() -> str:
+    return _account() if request.endpoint == "api.create_payment_method" else ""
 
 
 def _guess() -> str:

@@ -16,7 +16,7 @@ from web.accounts import caller, signed_in
 from web.bought import Order, find_order, orders_of
 from web.cards import PAST, WRONG, read_card
 from web.fragments import page_or_fragment, private, see_other
-from web.inputs import amount, form_seat_ids, whole_number
+from web.inputs import amount, form_seat_ids, payment_method, whole_number
 from web.inputs import event_id as checked
 from web.keys import checked_key, refusal_of
 from web.problems import Problem
@@ -131,7 +131,10 @@ def call_off(order_uuid: UUID, buyer: str) -> Order:
 
 
 def _payment(form: Mapping[str, str]) -> Payment:
-    """The card of the form. Raises Problem 422 with what is wrong by field."""
+    """The payment method, else the card. Raises Problem 422 with what is wrong by field."""
+    kept = form.get("payment_method")
+    if kept:
+        return Payment(method=payment_method(kept))
     number, wrong = read_card(form)
     if wrong:
         raise Problem(422, "invalid_payment", "Some fields of the card are wrong.", fields=wrong)

@@ -32,6 +32,10 @@ REFUSALS: dict[str, tuple[str, str]] = {
         N_("Esto vino de otro sitio"),
         N_("Por tu seguridad no hicimos nada. Ábrelo aquí y prueba otra vez."),
     ),
+    "other_account": (
+        N_("Esto era de otra cuenta"),
+        N_("Lo empezó otra cuenta en este navegador. No hicimos nada: entra con ella y sigue."),
+    ),
     "not_found": (N_("No está aquí"), N_("Esta página no existe, o no es tuya.")),
     "event_not_found": (
         N_("Ese evento no está"),

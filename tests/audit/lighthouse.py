@@ -13,12 +13,12 @@ from typing import Any
 
 from playwright.sync_api import Browser
 
+from pipeline.node import node_with_packages
 from tests.audit.pages import Places, five
 from tests.audit.reasons import REASONS
 from tests.audit.tables import table
 from tests.browser import found
 from tests.journey.system import System
-from tests.node import node_with_packages
 
 HERE = Path(__file__).parent
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")

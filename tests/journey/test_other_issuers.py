@@ -11,10 +11,10 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Page, expect
 
+from pipeline.node import node_with_packages
 from pipeline.prepare import free_ports
 from tests.browser import chromium
 from tests.journey.system import System, running, wait_for
-from tests.node import node_with_packages
 
 ROOT = Path(__file__).parent.parent
 PROVIDERS = ROOT / "providers"

@@ -55,6 +55,12 @@ def caller() -> Caller:
     return found
 
 
+def asked() -> Caller | None:
+    """The caller, if this request has asked for it: nobody is looked up for the answer's sake."""
+    found: Caller | None = g.get("caller")
+    return found
+
+
 def signed_in() -> Caller:
     """The caller, who must have an account; a page leads to sign-in and back, the API says 401."""
     who = caller()

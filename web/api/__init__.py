@@ -21,4 +21,4 @@ def check() -> None:
 
 PARAMETER_MAX = 50
 
-from web.api import auth, events, holds, openapi, orders  # noqa: E402, F401  they add their addresses
+from web.api import auth, events, holds, openapi, orders, purchases  # noqa: E402, F401  they add their addresses

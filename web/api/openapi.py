@@ -31,6 +31,8 @@ ABOUT = (
     " or the session's cookie from a page of ours."
     " A POST that creates takes an Idempotency-Key:"
     " sent again, it gives the first answer and `Idempotency-Replayed: true`."
+    " Each page of ours says in `X-Account` whose it is:"
+    " what comes with that mark in If-Account and as another account is refused with 412."
 )
 
 

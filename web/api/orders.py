@@ -4,6 +4,7 @@ import binascii
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -19,8 +20,8 @@ from web.api.contract import HOLDER, contract
 from web.api.schemas import CURSOR_ASKED, KEY, ORDER_BODY
 from web.bought import Order, find_order, order_json, orders_of
 from web.fragments import asked_again
+from web.inputs import amount, json_body, payment_method, seat_ids, whole_number
 from web.inputs import event_id as checked
-from web.inputs import json_body, seat_ids, whole_number
 from web.keys import checked_key, refusal_of
 from web.orders import call_off
 from web.problems import Problem
@@ -29,7 +30,6 @@ from web.seats import find_event, named_seats
 PAGE_ORDERS = 20
 PAGE_ORDERS_MAX = 100
 CURSOR_LETTERS_MAX = 200
-METHOD_LETTERS_MAX = 100
 
 
 @api.post("/orders")
@@ -43,8 +43,16 @@ METHOD_LETTERS_MAX = 100
         400: ("idempotency_key_needed",),
         402: ("payment_declined", "insufficient_funds"),
         404: ("event_not_found",),
-        409: ("seat_unavailable", "too_many_seats", "hold_expired", "not_on_sale", "in_progress"),
-        422: ("invalid_seats", "invalid_payment", "idempotency_key_reused"),
+        409: (
+            "seat_unavailable",
+            "too_many_seats",
+            "hold_expired",
+            "price_changed",
+            "not_on_sale",
+            "in_progress",
+        ),
+        412: ("other_account",),
+        422: ("invalid_seats", "invalid_payment", "invalid_total", "idempotency_key_reused"),
     },
 )
 def create_order() -> Response:
@@ -53,7 +61,7 @@ def create_order() -> Response:
     key = checked_key(request.headers.get("Idempotency-Key"))
     body = json_body()
     event_id, wanted = checked(body.get("event_id")), seat_ids(body.get("seat_ids"))
-    answer = orders.buy(buyer, key, Wish(event_id, wanted, _payment(body)))
+    answer = orders.buy(buyer, key, Wish(event_id, wanted, _payment(body), _total(body)))
     if answer.status != 201:
         raise _refusal(event_id, wanted, answer)
     response = jsonify(answer.body)
@@ -71,6 +79,17 @@ def _refusal(event_id: int, wanted: list[int], answer: Answer) -> Problem:
     return refusal_of(answer)
 
 
+def _total(body: dict[str, Any]) -> Decimal | None:
+    """The sum that the buyer was shown, if it is said. Raises Problem 422."""
+    said = body.get("total")
+    if said is None:
+        return None
+    total = amount(said) if isinstance(said, str) else None
+    if total is None:
+        raise Problem(422, "invalid_total", "total is a decimal string, as in the event's prices.")
+    return total
+
+
 def _payment(body: dict[str, Any]) -> Payment | None:
     """The payment; none at all is right for seats that cost nothing. Raises Problem 422."""
     payment = body.get("payment")
@@ -81,8 +100,8 @@ def _payment(body: dict[str, Any]) -> Payment | None:
         number = valid_card(card) if isinstance(card, str) else None
         if number is not None:
             return Payment(card_number=number)
-        if isinstance(method, str) and method.startswith("pm_") and method.isascii():
-            return Payment(method=method[:METHOD_LETTERS_MAX])
+        if isinstance(method, str):
+            return Payment(method=payment_method(method))
     detail = "payment is an object with card_number or method, and nothing else."
     raise Problem(422, "invalid_payment", detail)
 

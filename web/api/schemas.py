@@ -143,6 +143,8 @@ COMPONENTS: dict[str, Schema] = {
         total_amount=MONEY,
         currency=CURRENCY,
         event_id=ID,
+        event_title=TEXT,
+        event_ends_at=TIME,
         created_at=TIME,
         completed_at=maybe(TIME),
         cancellable={"type": "boolean"},
@@ -150,6 +152,14 @@ COMPONENTS: dict[str, Schema] = {
         tickets=listed(ref("Ticket")),
         history=listed(ref("Change")),
     ),
+    "PaymentMethod": closed(id={"type": "string", "pattern": "^pm_[!-~]+$"}),
+    "Purchase": {
+        "oneOf": [
+            closed(state={"const": "running"}),
+            closed(state={"const": "bought"}, order_uuid=UUID),
+            closed(state={"const": "refused"}, problem=ref("Problem")),
+        ]
+    },
     "Orders": closed(orders=listed(ref("Order")), next=CURSOR),
     "Me": closed(
         sub=TEXT,
@@ -188,9 +198,20 @@ SEATS_BODY = {
 }
 ORDER_BODY = {
     "type": "object",
-    "properties": {"event_id": ID, "seat_ids": SEATS_NAMED, "payment": PAYMENT},
+    "properties": {
+        "event_id": ID,
+        "seat_ids": SEATS_NAMED,
+        "payment": PAYMENT,
+        "total": {
+            "description": "What the buyer was shown: another sum of the holds is `price_changed`.",
+            "type": ["string", "null"],
+            "pattern": r"^\d{1,10}(\.\d{1,3})?$",
+            "examples": [None],
+        },
+    },
     "required": ["event_id", "seat_ids"],
 }
+CARD_BODY = {"type": "object", "properties": {"card_number": CARD}, "required": ["card_number"]}
 LOGIN_BODY = {
     "type": "object",
     "properties": {"next": {"type": "string", "maxLength": ADDRESS_LETTERS_MAX}},

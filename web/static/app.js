@@ -506,8 +506,10 @@ let known = order();
 function news() {
   const status = order();
   if (!status || status === known) return;
+  // The tickets are not here before this device has kept them, where it can.
+  if (status === "COMPLETED" && document.body.matches(".keeps:not(.kept, .unkept)")) return;
   known = status;
-  const line = document.querySelector(".order .state");
+  const line = document.querySelector(".order .state:not(.keeping)");
   document.querySelector("#news").textContent = line?.textContent ?? "";
   if (status === "PENDING" || status === "PROCESSING") return;
   const done = status === "COMPLETED";
@@ -517,6 +519,7 @@ function news() {
 }
 addEventListener("htmx:after:swap", news);
 addEventListener("htmx:ws:after:message:incoming", news);
+addEventListener("ticketbuster:kept", news);
 
 // Scripts come one by one. On a slow line htmx may have looked at the page before its socket extension was there,
 // or the socket may have opened before anybody here listened.

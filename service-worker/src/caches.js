@@ -1,0 +1,117 @@
+// The caches by kind, each with its bounds in entries, age and bytes, and the plugins that keep them.
+import { ExpirationPlugin } from "workbox-expiration";
+
+import { account, language, saw } from "./whose.js";
+
+const DAY_S = 86400;
+const MIB = 1024 * 1024;
+
+// Of events anybody may know what the pages say, but each says who is signed in: all of them are wiped with the account.
+export const KINDS = {
+  lists: { entries: 60, age: 14 * DAY_S, bytes: 8 * MIB },
+  maps: { entries: 60, age: 14 * DAY_S, bytes: 24 * MIB },
+  tickets: { entries: 400, age: 400 * DAY_S, bytes: 48 * MIB },
+  keys: { entries: 2, age: 400 * DAY_S, bytes: MIB },
+};
+
+// When the device kept an answer, by its own clock: the only one that its age can be told by without a network.
+export const SAVED_AT = "X-Saved-At";
+
+function stamped(answer, at) {
+  const headers = new Headers(answer.headers);
+  if (at) headers.set(SAVED_AT, at);
+  else headers.delete(SAVED_AT);
+  return new Response(answer.body, { status: answer.status, statusText: answer.statusText, headers });
+}
+const now = () => new Date().toISOString();
+
+// Removes the oldest answers until the cache is no larger than its kind may be; Workbox bounds entries and age alone.
+export async function evict(name, bytesMax = KINDS[name].bytes) {
+  const cache = await caches.open(name);
+  const sizes = [];
+  for (const key of await cache.keys()) {
+    const answer = await cache.match(key);
+    if (answer) sizes.push([key, answer.headers.get(SAVED_AT) ?? "", (await answer.arrayBuffer()).byteLength]);
+  }
+  let sum = sizes.reduce((total, [, , size]) => total + size, 0);
+  for (const [key, , size] of sizes.sort((one, other) => (one[1] < other[1] ? -1 : 1))) {
+    if (sum <= bytesMax) break;
+    await cache.delete(key);
+    sum -= size;
+  }
+}
+
+const EVICT_EVERY = 10;
+let puts = 0;
+
+// A page and its fragment share an address, two languages and two accounts do, too: each has a key of its own.
+export async function keyOf(request) {
+  const url = new URL(request.url);
+  if (url.pathname === "/") url.pathname = "/events";
+  url.searchParams.delete("shown");
+  url.searchParams.set("__hx", request.headers.get("HX-Request") === "true" ? "1" : "0");
+  url.searchParams.set("__of", `${await account()}.${await language()}`);
+  return url.href;
+}
+
+// The server sends nothing again that has not changed: it is asked with the ETag of what is kept.
+async function asking(name, request) {
+  const kept = await (await caches.open(name)).match(await keyOf(request));
+  const etag = kept?.headers.get("ETag");
+  if (!etag || request.headers.has("If-None-Match")) return request;
+  const headers = new Headers(request.headers);
+  headers.set("If-None-Match", etag);
+  return new Request(request.url, { headers, credentials: "same-origin", redirect: "manual", signal: request.signal });
+}
+
+async function unchanged(name, request, answer) {
+  const kept = await (await caches.open(name)).match(await keyOf(request));
+  return kept ? stamped(kept) : answer;
+}
+
+// What only front says (502, 504) and what is over in a moment (503): as good as no answer, where something is kept.
+export const away = (answer) => [502, 503, 504].includes(answer.status);
+
+// The page that was shown something older may want to know.
+async function changed(event) {
+  const client = await self.clients.get(event?.resultingClientId || event?.clientId || "");
+  client?.postMessage({ type: "changed" });
+}
+
+export function pluginsOf(name) {
+  const { entries, age } = KINDS[name];
+  return [
+    {
+      cacheKeyWillBeUsed: ({ request }) => keyOf(request),
+      requestWillFetch: ({ request }) => asking(name, request),
+      fetchDidSucceed: async ({ request, response, state }) => {
+        await saw(response);
+        if (state) state.answer = response;
+        if (away(response)) throw new Error(`answered ${response.status}`);
+        return response.status === 304 ? unchanged(name, request, response) : response;
+      },
+      cacheWillUpdate: async ({ response }) => (response.status === 200 ? stamped(response, now()) : null),
+      cacheDidUpdate: async ({ oldResponse, newResponse, event }) => {
+        const other = oldResponse && oldResponse.headers.get("ETag") !== newResponse.headers.get("ETag");
+        if (other) await changed(event);
+        puts += 1;
+        if (puts % EVICT_EVERY === 0) await evict(name);
+      },
+      // Nothing is kept: better what the server said than that there is no network.
+      handlerDidError: async ({ state }) => state?.answer,
+    },
+    new ExpirationPlugin({ maxEntries: entries, maxAgeSeconds: age, purgeOnQuotaError: true }),
+  ];
+}
+
+// Keeps an answer that no page asked for; false when the device has no room for it.
+export async function keep(name, address, answer) {
+  try {
+    await (await caches.open(name)).put(await keyOf(new Request(new URL(address, self.location.origin))), stamped(answer, now()));
+    return true;
+  } catch (error) {
+    if (error.name !== "QuotaExceededError") throw error;
+    for (const kind of ["maps", "lists"]) await caches.delete(kind);
+    return false;
+  }
+}

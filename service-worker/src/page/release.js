@@ -1,0 +1,24 @@
+// The worker, and its newer versions: one that is ready is offered, and taken at the tap, never by itself.
+import { shape } from "./talk.js";
+
+const LOOK_MS = 3600000;
+
+async function offer(ready) {
+  if (document.querySelector(".note.release")) return;
+  const place = (await shape("release")).firstElementChild;
+  document.body.append(place);
+  place.querySelector("button").addEventListener("click", () => ready.postMessage({ type: "skip-waiting" }));
+}
+
+export async function register() {
+  const address = "/service-worker.js";
+  const registration = await navigator.serviceWorker.register(address, { scope: "/", updateViaCache: "none" });
+  const had = navigator.serviceWorker.controller;
+  navigator.serviceWorker.addEventListener("controllerchange", () => had && location.reload());
+  const look = () => registration.waiting && navigator.serviceWorker.controller && offer(registration.waiting);
+  look();
+  registration.addEventListener("updatefound", () => {
+    registration.installing?.addEventListener("statechange", look);
+  });
+  setInterval(() => registration.update().catch(() => {}), LOOK_MS);
+}

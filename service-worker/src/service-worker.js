@@ -1,0 +1,163 @@
+// What the app does between a page and the network. Each rule: what it matches, what answers, within which bounds.
+import { clientsClaim } from "workbox-core";
+import { cleanupOutdatedCaches, matchPrecache, precacheAndRoute } from "workbox-precaching";
+import { registerRoute, setCatchHandler } from "workbox-routing";
+import { NetworkFirst, NetworkOnly, StaleWhileRevalidate } from "workbox-strategies";
+
+import { away, keyOf, pluginsOf, SAVED_AT } from "./caches.js";
+import { bought, chosen } from "./forms.js";
+import { hurry, say, sendAll, TAG, wait, withdraw } from "./purchases.js";
+import * as store from "./store.js";
+import { keepBought, keepOrder, syncTickets } from "./tickets.js";
+import { isOf, language, saw, wipe } from "./whose.js";
+
+self.RELEASE = RELEASE;
+const MAP_S_MAX = 2;
+const TICKET_S_MAX = 3;
+
+clientsClaim();
+cleanupOutdatedCaches();
+precacheAndRoute(self.__WB_MANIFEST, { directoryIndex: null, cleanURLs: false });
+
+const page = ({ request }) => request.mode === "navigate" || request.headers.get("HX-Request") === "true";
+const path = (pattern, also = () => true) => (given) => given.sameOrigin && pattern.test(given.url.pathname) && also(given);
+
+// ---- Files of another release, which a kept page may name: ours of the same name, where they are not to be had.
+
+registerRoute(path(/^\/static\/[0-9a-f]{12}\//), async ({ request, url }) => {
+  try {
+    const answer = await fetch(request);
+    if (!away(answer)) return answer;
+  } catch {
+    // No network: ours, then.
+  }
+  const name = url.pathname.split("/").slice(3).join("/");
+  return (await matchPrecache(`/static/${RELEASE}/${name}`)) ?? Response.error();
+});
+
+// ---- Lists: at once as they were last seen, and fetched anew behind that. A page that asks for the newest waits for it.
+
+const lists = new StaleWhileRevalidate({ cacheName: "lists", plugins: pluginsOf("lists") });
+const newest = new NetworkFirst({ cacheName: "lists", networkTimeoutSeconds: MAP_S_MAX, plugins: pluginsOf("lists") });
+registerRoute(path(/^\/(events)?$/, page), async (given) => {
+  const fresh = given.request.headers.get("Cache-Control") === "no-cache" || given.request.cache === "reload";
+  try {
+    return await aged(await (fresh ? newest : lists).handle(given), given);
+  } catch (error) {
+    // This search is not kept; the page itself finds among the events that are (page/finding.js).
+    const whole = new Request(new URL("/events", given.url));
+    const kept = given.request.mode === "navigate" && (await (await caches.open("lists")).match(await keyOf(whole)));
+    if (!kept) throw error;
+    return aged(kept, given);
+  }
+});
+
+// ---- Seat maps, and an event's page, which is one: what the network says within two seconds, else as last seen.
+
+const maps = new NetworkFirst({ cacheName: "maps", networkTimeoutSeconds: MAP_S_MAX, plugins: pluginsOf("maps") });
+registerRoute(path(/^\/events\/\d+$/, page), async (given) => aged(await maps.handle(given), given));
+
+// ---- The buyer's own: orders and tickets with their pictures. A session that has ended takes none of them away.
+
+const tickets = new NetworkFirst({ cacheName: "tickets", networkTimeoutSeconds: TICKET_S_MAX, plugins: pluginsOf("tickets") });
+registerRoute(path(/^\/(orders(\/[0-9a-f-]{36})?|tickets\/[0-9a-f-]{36}(\.png)?)$/), async (given) => {
+  const answer = await tickets.handle(given);
+  const elsewhere = answer.type === "opaqueredirect" || answer.redirected || answer.status === 401;
+  const kept = elsewhere && given.url.pathname.startsWith("/tickets/") && (await (await caches.open("tickets")).match(await keyOf(given.request)));
+  return aged(kept || answer, given);
+});
+registerRoute(path(/^\/\.well-known\/ticket-keys\.json$/), new NetworkFirst({ cacheName: "keys", networkTimeoutSeconds: TICKET_S_MAX, plugins: pluginsOf("keys") }));
+
+// ---- What became of a purchase that this device made: told from here, with or without a network.
+
+registerRoute(path(/^\/purchases\/[^/]+$/, ({ request }) => request.mode === "navigate"), async (given) => {
+  const key = decodeURIComponent(given.url.pathname.split("/")[2]);
+  if (await store.get("purchases", key)) return shell();
+  return network.handle(given);
+});
+
+// ---- Every other page: the network, else the page that says there is none.
+
+const network = new NetworkOnly({ plugins: [{ fetchDidSucceed: async ({ response }) => (await saw(response), response) }] });
+registerRoute(
+  ({ request, sameOrigin, url }) => sameOrigin && request.mode === "navigate" && !/^\/(api|ws|provider)(\/|$)/.test(url.pathname),
+  network,
+);
+
+// ---- Forms: a purchase and a choice of seats that cannot be sent wait; signing out takes everything along.
+
+registerRoute(path(/^\/orders$/, ({ request }) => request.mode === "navigate"), bought, "POST");
+registerRoute(path(/^\/events\/\d+\/holds$/, ({ request }) => request.mode === "navigate"), chosen, "POST");
+registerRoute(
+  path(/^\/(api\/auth\/)?logout$/),
+  async ({ request }) => {
+    const answer = await fetch(request);
+    if (!away(answer)) await wipe();
+    return answer;
+  },
+  "POST",
+);
+registerRoute(path(/^\//, ({ request }) => request.mode === "navigate"), new NetworkOnly(), "POST");
+
+const shell = async () => (await matchPrecache(`/offline/${await language()}`)) ?? Response.error();
+setCatchHandler(async ({ request }) => (request.mode === "navigate" ? shell() : Response.error()));
+
+// A kept page says so itself, and since when: by an attribute of its body, a fragment by a header.
+async function aged(answer, { request }) {
+  const saved = answer?.headers.get(SAVED_AT);
+  if (!saved || request.mode !== "navigate") return answer;
+  const text = (await answer.text()).replace("<body ", `<body data-saved="${saved}" `);
+  return new Response(text, { status: answer.status, headers: answer.headers });
+}
+
+// ---- Events.
+
+self.addEventListener("activate", (event) => {
+  // Pages of another release may name what is gone; the tickets are laid in anew as soon as there is a network.
+  event.waitUntil(Promise.all(["lists", "maps"].map((name) => caches.delete(name))));
+});
+
+self.addEventListener("sync", (event) => {
+  if (event.tag !== TAG) return;
+  const sent = sendAll().then((left) => {
+    // The browser asks again later, as long as something waits.
+    if (left) throw new Error(`${left} wait`);
+  });
+  event.waitUntil(sent.finally(keepBought));
+});
+
+const DEEDS = {
+  account: ({ mark }) => isOf(mark),
+  // The network has proved itself; `back` after it had been away.
+  online: async ({ back }) => {
+    await hurry();
+    await sendAll();
+    await syncTickets({ now: back });
+    await say({ type: "news" });
+  },
+  send: sendAll,
+  withdraw: async ({ key }) => {
+    await withdraw(key);
+    await sendAll();
+  },
+  keep: async ({ order_uuid }) => (await keepOrder(order_uuid)).order,
+  "skip-waiting": () => self.skipWaiting(),
+};
+self.addEventListener("message", (event) => {
+  const deed = DEEDS[event.data?.type];
+  if (!deed) return;
+  const port = event.ports[0];
+  // What was bought meanwhile is drawn in a moment: no page waits for it.
+  if (event.data.type === "online" || event.data.type === "send") event.waitUntil(sendAll().then(keepBought).then(() => say({ type: "news" })));
+  event.waitUntil(
+    Promise.resolve(deed(event.data)).then(
+      (done) => port?.postMessage({ done }),
+      (error) => port?.postMessage({ error: error.message }),
+    ),
+  );
+});
+
+self.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  event.waitUntil(self.clients.openWindow(event.notification.data.address));
+});
