@@ -1,0 +1,170 @@
+"""A phone with its own memory, and the line between it and us, which a test can cut in several ways."""
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal
+
+from playwright.sync_api import BrowserContext, Page, Playwright
+
+from tests.browser import PHONE, found, until
+from tests.journey.buyers import sign_in
+
+PIECE = 65_536
+Way = Literal["open", "cut", "deaf"]
+
+WAITING = """async () => {
+  const open = indexedDB.open("ticketbuster");
+  const db = await new Promise((resolve) => (open.onsuccess = () => resolve(open.result)));
+  if (!db.objectStoreNames.contains("purchases")) return [];
+  const all = db.transaction("purchases").objectStore("purchases").getAll();
+  const rows = await new Promise((resolve) => (all.onsuccess = () => resolve(all.result)));
+  db.close();
+  return rows;
+}"""
+EVERYTHING = """async () => {
+  const texts = [];
+  for (const name of await caches.keys())
+    for (const key of await (await caches.open(name)).keys()) {
+      const answer = await (await caches.open(name)).match(key);
+      texts.push(name + " " + key.url + " " + JSON.stringify([...answer.headers]) + (await answer.text()));
+    }
+  for (const { name } of await indexedDB.databases()) {
+    const open = indexedDB.open(name);
+    const db = await new Promise((resolve) => (open.onsuccess = () => resolve(open.result)));
+    for (const store of db.objectStoreNames) {
+      const all = db.transaction(store).objectStore(store).getAll();
+      texts.push(name + " " + store + JSON.stringify(await new Promise((resolve) => (all.onsuccess = () => resolve(all.result)))));
+    }
+    db.close();
+  }
+  texts.push(JSON.stringify({ ...localStorage }), JSON.stringify({ ...sessionStorage }));
+  return texts;
+}"""
+
+
+class Line:
+    """A TCP line to a port of this machine: open, cut, or deaf (what is asked arrives, no answer does)."""
+
+    def __init__(self, to: int) -> None:
+        self.to = to
+        self.way: Way = "open"
+        self._door = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._door.getsockname()[1]
+        self.address = f"http://localhost:{self.port}"
+        self.passed = 0
+        """How many answers began to come that a deaf line swallowed."""
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def close(self) -> None:
+        self.way = "cut"
+        self._door.close()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._door.accept()
+                threading.Thread(target=self._join, args=(near,), daemon=True).start()
+
+    def _join(self, near: socket.socket) -> None:
+        if self.way == "cut":
+            near.close()
+            return
+        try:
+            far = socket.create_connection(("127.0.0.1", self.to))
+        except OSError:
+            near.close()
+            return
+        back = threading.Thread(target=self._pump, args=(far, near, True), daemon=True)
+        back.start()
+        self._pump(near, far, answers=False)
+
+    def _pump(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
+        with suppress(OSError):
+            while piece := source.recv(PIECE):
+                if self.way == "deaf" and answers:
+                    self.passed += 1
+                if self.way == "cut" or (self.way == "deaf" and answers):
+                    break
+                sink.sendall(piece)
+        for end in (source, sink):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+
+class Device:
+    """A browser that can be closed and opened again with what it keeps."""
+
+    def __init__(self, playwright: Playwright, folder: Path, address: str) -> None:
+        self._playwright = playwright
+        self._folder = folder
+        self.address = address
+        self.before: list[str] = []
+        """Scripts that run before each page's own."""
+        self.context: BrowserContext
+        self.page: Page
+        self.open()
+
+    def open(self) -> Page:
+        """Start it; what it kept is there."""
+        flags = ["--no-sandbox"] if os.geteuid() == 0 else []
+        size: Any = PHONE
+        self.context = self._playwright.chromium.launch_persistent_context(
+            str(self._folder),
+            executable_path=found(),
+            args=flags,
+            viewport=size,
+            locale="es-PE",
+            base_url=self.address,
+            reduced_motion="reduce",
+        )
+        for script in self.before:
+            self.context.add_init_script(script)
+        self.page = self.context.pages[0]
+        return self.page
+
+    def close(self) -> None:
+        self.context.close()
+
+    def ready(self) -> None:
+        """Until the worker stands behind the page."""
+        until(self.page, "() => Boolean(navigator.serviceWorker.controller)")
+
+    def sign_in(self, name: str, following: str = "/") -> None:
+        """As this person, with the worker behind the pages."""
+        self.page.goto(f"/login?next={following}")
+        sign_in(self.page, name)
+        self.page.wait_for_url(f"**{following}")
+        self.ready()
+        self.page.reload()
+
+    def kept(self) -> str:
+        """Everything that lies in caches, IndexedDB and web storage."""
+        texts: list[str] = self.page.evaluate(EVERYTHING)
+        return "\n".join(texts)
+
+    def purchases(self) -> list[dict[str, Any]]:
+        """The purchases that this device knows."""
+        rows: list[dict[str, Any]] = self.page.evaluate(WAITING)
+        return rows
+
+
+@contextmanager
+def devices(playwright: Playwright, folder: Path) -> Iterator[Callable[[str, str], Device]]:
+    """Makes devices by name for an address; closes them."""
+    made: list[Device] = []
+
+    def make(name: str, address: str) -> Device:
+        made.append(Device(playwright, folder / name, address))
+        return made[-1]
+
+    try:
+        yield make
+    finally:
+        for device in made:
+            with suppress(Exception):
+                device.close()
