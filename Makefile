@@ -4,7 +4,7 @@ BIN := .venv/bin
 N ?= 10
 KILLS := tests/journey/test_killed.py
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-journeys test-rest lint bench audit fuzz scan stubs translations pictures token tokens
+.PHONY: help setup run tunnel test test-journeys test-rest lint bench audit fuzz scan stubs translations pictures token tokens
 .SILENT:
 
 help: ## this list
@@ -28,6 +28,9 @@ setup: .venv/installed ## install and prepare everything; then `honcho start -p 
 run: .venv/installed ## prepare and start everything on PORT (8000)
 	exec $(BIN)/python -m pipeline.prepare run
 
+tunnel: .venv/installed ## the same on a public address, by cloudflared: a new one, or TUNNEL=name PUBLIC_URL=https://…
+	exec $(BIN)/python -m tunnel
+
 test: .venv/installed-dev ## every test, with real servers and a real browser
 	$(BIN)/python -m tests.browser
 	$(BIN)/python -m web.offline_build
@@ -43,7 +46,7 @@ test-rest: lint
 
 lint: .venv/installed-dev ## ruff, bandit and mypy
 	$(BIN)/ruff check .
-	$(BIN)/bandit -q -c pyproject.toml -r web pipeline sql
+	$(BIN)/bandit -q -c pyproject.toml -r web pipeline sql tunnel
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 

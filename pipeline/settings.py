@@ -21,6 +21,8 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 FAILPOINTS = frozenset({"held", "authorised", "committed", "job"})
 HSTS = f"max-age={365 * 86_400}"
 SECRET_KEY_LETTERS_MIN = 32
+SOCKET_PATH_MAX = 100
+"""The system allows 107 bytes for a socket file's path."""
 SECRET_VARIETY_MIN = 10
 """Fewer different letters than this has no secret that a machine made."""
 
@@ -88,6 +90,12 @@ class Settings:
         if self.public_url_given:
             return self.public_url_given
         return _address(self.data_dir, int(monotonic())) or f"http://localhost:{self.port}"
+
+    @property
+    def front_socket(self) -> Path | None:
+        """Where `front` hears a tunnel of the same user; None where no such file can be."""
+        path = self.data_dir / "front.sock"
+        return path if len(os.fsencode(path)) <= SOCKET_PATH_MAX else None
 
     @property
     def over_https(self) -> bool:

@@ -57,12 +57,12 @@ def playwrights_own() -> bool:
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """A running browser."""
+def chromium(*more: str) -> Iterator[Browser]:
+    """A running browser, with more flags where a test needs them."""
     with sync_playwright() as playwright:
         # Root's containers have no sandbox to offer, and the pages are our own.
         flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=found(), args=flags)
+        browser = playwright.chromium.launch(executable_path=found(), args=[*flags, *more])
         try:
             yield browser
         finally:

@@ -1,6 +1,7 @@
 """The reverse proxy alone: what it tells web of a caller, and what it says in its own answers."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -116,3 +117,30 @@ def test_a_trusted_proxy_is_believed_and_https_is_promised(tmp_path: Path) -> No
         assert get(address, "/").data.decode().split("\n")[0] == "203.0.113.9, 127.0.0.1"
         for path in ("/static/style.css", "/ws"):
             assert get(address, path).headers["Strict-Transport-Security"] == "max-age=31536000"
+
+
+def by_file(path: Path) -> str:
+    """What web is told of a caller who comes by the tunnel's socket file."""
+    asked = "".join(f"{name}: {told}\r\n" for name, told in TOLD.items())
+    with socket.socket(socket.AF_UNIX) as one:
+        one.settimeout(5)
+        one.connect(str(path))
+        one.sendall(f"GET / HTTP/1.0\r\nHost: tickets.example\r\n{asked}\r\n".encode())
+        answer = one.makefile("rb").read().decode()
+    return answer.partition("\r\n\r\n")[2]
+
+
+def test_a_tunnels_word_is_believed_on_its_own_socket_alone(tmp_path: Path) -> None:
+    """Nobody but our user may open it, so no trusted proxy need be named."""
+    with front(tmp_path) as address:
+        assert (tmp_path / "front.sock").stat().st_mode & 0o777 == 0o600
+        assert by_file(tmp_path / "front.sock").split("\n")[0] == "203.0.113.9"
+        assert get(address, "/").data.decode().split("\n")[0] == "127.0.0.1"
+
+
+def test_a_path_that_is_too_long_for_a_socket_file_costs_the_tunnel_alone(tmp_path: Path) -> None:
+    folder = tmp_path / ("d" * 120)
+    folder.mkdir()
+    with front(folder) as address:
+        assert get(address, "/").status == 200
+        assert not (folder / "front.sock").exists()

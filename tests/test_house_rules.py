@@ -11,7 +11,7 @@ import pytest
 from pipeline.settings import load
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ["web", "pipeline", "sql"]
+FOLDERS = ["tunnel", "web", "pipeline", "sql"]
 """Each may import itself and what stands to its right."""
 STATIONS = [
     "prepare", "bank", "sweeper", "privacy", "orders", "purchases", "backlog", "relay", "dispatcher", "autoscaler", "worker",

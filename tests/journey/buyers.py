@@ -32,9 +32,9 @@ def tick(page: Page, seats: list[int]) -> None:
         page.locator(f'input[name=seat][value="{seat}"]').check()
 
 
-def sign_in(page: Page, name: str) -> None:
+def sign_in(page: Page, name: str, password: str = "demo") -> None:
     page.locator("#email").fill(f"{name}@example.com")
-    page.locator("#password").fill("demo")
+    page.locator("#password").fill(password)
     page.get_by_role("button", name="Entrar").click()
 
 

@@ -23,6 +23,7 @@ from pipeline.settings import Settings, load
 START_S_MAX = 90.0
 STOP_S_MAX = 15.0
 PAYS = "4242424242424242"
+RUN = ("pipeline.prepare", "run")
 
 T = TypeVar("T")
 
@@ -203,7 +204,7 @@ def is_ready(address: str) -> bool:
 
 
 @contextmanager
-def running(folder: Path, **environment: str) -> Iterator[System]:
+def running(folder: Path, command: tuple[str, ...] = RUN, **environment: str) -> Iterator[System]:
     """Start everything; at the end everything must be gone."""
     port = int(environment.get("PORT") or free_ports(1)[0])
     known = ("PATH", "HOME", "LANG", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
@@ -218,7 +219,7 @@ def running(folder: Path, **environment: str) -> Iterator[System]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "run.log").open("ab") as log:
         launcher = subprocess.Popen(
-            [sys.executable, "-m", "pipeline.prepare", "run"],
+            [sys.executable, "-m", *command],
             cwd=ROOT,
             env=environment,
             stdout=log,

@@ -43,6 +43,12 @@ def addresses(port: int) -> list[str]:
     return usable
 
 
+def binding(loopback: list[str], tunnel: Path | None) -> str:
+    """What Caddy binds; the socket file is for our user alone, so who comes by it is the tunnel."""
+    names = [f"[{one}]" if ":" in one else one for one in loopback]
+    return " ".join([*names, *([f"unix/{tunnel}|0600"] if tunnel else [])])
+
+
 def main() -> int:
     """Serve until SIGTERM; gives the exit code."""
     logs.configure()
@@ -65,7 +71,7 @@ def main() -> int:
             "XDG_DATA_HOME": str(now.data_dir / "caddy"),
             "XDG_CONFIG_HOME": str(now.data_dir / "caddy"),
             "FRONT_PORT": str(now.port),
-            "FRONT_BIND": " ".join(f"[{one}]" if ":" in one else one for one in bind),
+            "FRONT_BIND": binding(bind, now.front_socket),
             "FRONT_ROOT": str(lay_out(now.data_dir / "assets")),
             "FRONT_RELEASE": digest(),
             "FRONT_HSTS": f"Strict-Transport-Security {now.hsts}" if now.hsts else "",

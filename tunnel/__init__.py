@@ -1,0 +1,1 @@
+"""A local run on a public address, through Cloudflare's tunnel."""
