@@ -103,6 +103,28 @@ def test_an_address_has_a_last_bound(limited: Flask, monkeypatch: pytest.MonkeyP
     assert client.get("/api/events", headers=other).status_code == 200
 
 
+def test_an_address_is_counted_in_lots_and_stopped_all_the_same(
+    limited: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four at a time, in two processes of web: what passes above the limit is less than a lot each."""
+    monkeypatch.setattr(limits, "PER_ADDRESS", "400 per minute")
+    asked: list[int] = []
+    storage = limited.extensions["limits"].limiter.storage
+    count = storage.acquire_sliding_window_entry
+
+    def counted(key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        asked.append(amount)
+        return bool(count(key, limit, expiry, amount))
+
+    monkeypatch.setattr(storage, "acquire_sliding_window_entry", counted)
+    clients = [limited.test_client(), create_app().test_client()]
+    statuses = [clients[number % 2].get("/health/none").status_code for number in range(500)]
+    assert 400 <= statuses.index(429) <= 406
+    assert statuses[410:].count(404) <= 2, "one by one, as the window slides on"
+    assert asked[:50] == [4] * 50
+    assert set(asked[52:]) == {1}
+
+
 def test_an_invented_cookie_is_none_of_ours(limited: Flask, client: FlaskClient) -> None:
     with limited.app_context():
         token = accounts.new_token()
