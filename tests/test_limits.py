@@ -174,6 +174,9 @@ def test_an_account_may_order_ten_times_a_minute_and_repeat_as_often_as_it_must(
     assert (again.status_code, again.headers["Idempotency-Replayed"]) == (402, "true")
     reused = order(client, event, event.seats[11], "key 3")
     assert (reused.status_code, reused.get_json()["error"]) == (422, "idempotency_key_reused")
+    repeats = [order(client, event, event.seats[3], "key 3").status_code for _ in range(110)]
+    assert repeats[:90] == [201] * 90
+    assert repeats[-1] == 429, "a repeat is a request like any"
     assert order(client, event, event.seats[10], "another", BRUNO).status_code == 201
     # The page counts with the API.
     sign_in(client, ANA)

@@ -1,6 +1,7 @@
 """How often somebody may ask: by visitor, by account, and by address only as a wide last bound."""
 
 import logging
+from collections.abc import Iterator
 from functools import cache
 from math import ceil
 from time import time
@@ -84,7 +85,14 @@ def register(app: Flask) -> None:
     app.register_error_handler(RateLimitExceeded, _exceeded)
 
 
-def _limit(scope: str, amount: Any, key: Any, lots: Lots | None = None) -> ApplicationLimit:
+class _Limit(ApplicationLimit):
+    """A limit that costs nothing where it counts nothing: the library reads all at each request."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(()) if self.exempt_when and self.exempt_when() else super().__iter__()
+
+
+def _limit(scope: str, amount: Any, key: Any, lots: Lots | None = None) -> _Limit:
     """A limit that does not count whoever has no such key; with lots it counts many together."""
 
     def once() -> tuple[str, int]:
@@ -100,7 +108,7 @@ def _limit(scope: str, amount: Any, key: Any, lots: Lots | None = None) -> Appli
         if lots:
             lots.refused(once()[0])
 
-    return ApplicationLimit(
+    return _Limit(
         limit_provider=amount,
         key_function=lambda: once()[0],
         scope=scope,
@@ -111,6 +119,11 @@ def _limit(scope: str, amount: Any, key: Any, lots: Lots | None = None) -> Appli
 
 
 def _visitor() -> str:
+    """Whose request this is; an order is counted as one, and not here as well."""
+    return "" if _buyer() else _asker()
+
+
+def _asker() -> str:
     """A bearer's subject, or a cookie that we gave; whoever has neither has no count of their own.
 
     Else many who share an address would share one small allowance, and an invented cookie would
@@ -119,7 +132,7 @@ def _visitor() -> str:
     if "Authorization" in request.headers:
         return _account()
     token = request.cookies.get(accounts.cookie_name(), "")
-    return accounts.key_of(token).hex() if accounts.is_ours(token) else ""
+    return accounts.key_of(token).hex() if token and accounts.is_ours(token) else ""
 
 
 def _account() -> str:
@@ -164,18 +177,18 @@ def amount_of(limit: str) -> int:
     return _parsed(limit).amount
 
 
-def _counted(limit: str, name: str) -> bool:
+def _counted(limit: str, *names: str) -> bool:
     """Whether one more is within the limit; in this process alone while Redis is away."""
     limiter: Limiter | None = current_app.extensions.get("limits")
     if limiter is None:
         return True
     try:
-        return limiter.limiter.hit(_parsed(limit), "limits", name)
+        return limiter.limiter.hit(_parsed(limit), "limits", *names)
     except RedisError:
         # What the limiter does itself when it is the first to see it; a test holds this in place.
         log.warning("Redis is away: this process counts alone")
         limiter._storage_dead = True  # noqa: SLF001
-        return limiter.limiter.hit(_parsed(limit), "limits", name)
+        return limiter.limiter.hit(_parsed(limit), "limits", *names)
 
 
 @cache
@@ -186,7 +199,9 @@ def _parsed(amount: str) -> engine.RateLimitItem:
 def _exceeded(error: RateLimitExceeded) -> Response:
     """429 with the contract's body; but a purchase that is asked about again is no further one."""
     limiter: Limiter = current_app.extensions["limits"]
-    if error.limit and error.limit.scope == "orders" and _is_a_repeat():
+    ordering = error.limit is not None and error.limit.scope == "orders"
+    # What is no order is a request like any.
+    if ordering and _counted(PER_VISITOR, _asker(), "visitor") and _is_a_repeat():
         return _answered_again()
     hit = limiter.current_limit
     seconds = min(max(1, ceil(hit.reset_at - time())), hit.limit.get_expiry()) if hit else 1
