@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+import redis
 import requests
 from playwright.sync_api import Browser, Page
 
@@ -39,6 +40,9 @@ def crowded(system: System) -> Iterator[System]:
             assert 429 in list(crowd.map(comes, range(ENOUGH)))
         # Under the name of PUBLIC_URL, or its pages would lead to front.
         yield replace(limited, address=limited.address.replace("127.0.0.1", "localhost"))
+    # Nobody else shall meet the crowd.
+    with redis.Redis.from_url(system.settings.redis_url) as client:
+        client.delete(*client.scan_iter("LIMITS:*"))
 
 
 def files_of(page: Page, system: System) -> Page:
