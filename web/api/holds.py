@@ -3,7 +3,7 @@
 from flask import Response, jsonify
 
 from web import patience
-from web.accounts import caller, start_session
+from web.accounts import caller, known_now, start_session
 from web.api import api
 from web.api.contract import HOLDER, contract
 from web.api.schemas import SEATS_BODY
@@ -84,6 +84,7 @@ def _session_needed() -> Response:
 
     Raises Problem 429 while too many come at once.
     """
+    known_now()
     if patience.needed():
         raise patience.refusal()
     refusal = document(
