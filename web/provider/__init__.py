@@ -1,6 +1,7 @@
 """The embedded OpenID provider: local mode signs people in with nothing to install."""
 
 import os
+from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,6 +17,9 @@ from web.provider import clients, grants, keys, refreshing, users
 from web.provider.registration import TAKEN, read_applicant
 
 pages = Blueprint("provider", __name__)
+
+SOMEBODYS = frozenset({"email", "name", "password"})
+"""Fields that somebody types, which their own checks read; all others are the client's."""
 
 
 def register(app: Flask) -> None:
@@ -107,6 +111,10 @@ def register_somebody() -> Response:
 
 def _grant() -> Any:
     """What the client asks for. Raises Problem 400 where it may not."""
+    # What cannot be stored is told before a password is, and not after it was right.
+    asked = chain(request.args.items(multi=True), request.form.items(multi=True))
+    if not all(text.isprintable() for name, text in asked if name not in SOMEBODYS):
+        raise Problem(400, "bad_request", "What the client asks for cannot be read.")
     try:
         return _server().get_consent_grant(end_user=None)
     except OAuth2Error as error:
