@@ -11,12 +11,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from pipeline.settings import SettingError, load
-from tests.halls import hall
+from tests.halls import hall, owner
 from tests.people import ANA, BRUNO, bearer, begin_sign_in, sign_in
 from tests.phones import states
 from tests.stations import DECLINED, PAYS
 from web import accounts, limits
 from web.app import create_app
+from web.provider import users
 
 pytestmark = pytest.mark.usefixtures("clean")
 
@@ -215,6 +216,65 @@ def test_guessing_a_password_ends_soon_and_locks_nobody_out_elsewhere(limited: F
     assert client.post(provider, data=right, headers=elsewhere).status_code == 302
     other = {"email": BRUNO.email, "password": "demo"}
     assert client.post(provider, data=other, headers=here).status_code == 302
+
+
+def test_a_password_that_is_tried_for_nobody_counts_as_well(
+    limited: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each try costs a digest that is slow on purpose."""
+    monkeypatch.setattr(limits, "SIGN_INS_PER_ADDRESS", "5 per minute")
+    client = limited.test_client()
+    provider = begin_sign_in(client)
+    for form in ({}, {"email": " ", "password": "x"}):
+        here = {"X-Forwarded-For": f"203.0.113.{len(form) + 1}"}
+        statuses = [client.post(provider, data=form, headers=here).status_code for _ in range(7)]
+        assert statuses == [401] * 5 + [429] * 2
+
+
+def test_no_spelling_of_an_address_is_a_new_allowance(client: FlaskClient) -> None:
+    """Postgres may make another small letter of one than we do where guesses are counted."""
+    assert users.with_email("Bruno@Example.com")
+    for spelt in ("BRUNO@EXAMPLE.COM", "brunO@example.com"):
+        assert users.with_email(spelt)
+    with owner() as connection:
+        connection.execute(
+            "INSERT INTO accounts.users (sub, email, name) VALUES ('odd', lower('\u0130ris@example.com'), 'I')"
+        )
+        try:
+            assert users.with_email("\u0130ris@example.com") is None
+        finally:
+            connection.execute("DELETE FROM accounts.users WHERE sub = 'odd'")
+
+
+def test_who_has_a_whole_network_is_counted_once(
+    limited: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SIGN_INS_PER_ADDRESS", "5 per minute")
+    client = limited.test_client()
+    provider = begin_sign_in(client)
+
+    def tried(address: str) -> int:
+        wrong = {"email": "nobody@example.com", "password": "x"}
+        return int(
+            client.post(provider, data=wrong, headers={"X-Forwarded-For": address}).status_code
+        )
+
+    assert [tried(f"2001:db8:1:2::{n:x}") for n in range(1, 8)] == [401] * 5 + [429] * 2
+    assert tried("2001:db8:1:2:ffff::9") == 429
+    assert tried("2001:db8:1:3::1") == 401
+    assert [tried(f"198.51.100.{n}") for n in range(1, 8)] == [401] * 7
+
+
+def test_a_header_that_is_no_token_hides_nobody(
+    limited: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "PER_VISITOR", "5 per minute")
+    client = limited.test_client()
+    client.set_cookie("session", accounts.new_token())
+    odd = {"Authorization": "x"}
+    statuses = [client.get("/health/none", headers=odd).status_code for _ in range(7)]
+    assert statuses[-1] == 429
+    assert client.get("/api/events").status_code == 429
 
 
 def test_others_count_at_the_token_address_and_we_ourselves_do_not(

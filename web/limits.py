@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
+from ipaddress import IPv6Address, ip_address
 from math import ceil
 from time import time
 from typing import Any
@@ -61,10 +62,10 @@ def register(app: Flask) -> None:
         "retry": Retry(NoBackoff(), 0),
     }
     limiter = Limiter(
-        client_address,
+        _here,
         application_limits=[
             _limit("visitor", lambda: PER_VISITOR, _visitor),
-            _limit("address", lambda: PER_ADDRESS, client_address, Lots()),
+            _limit("address", lambda: PER_ADDRESS, _here, Lots()),
             _limit("orders", lambda: ORDERS_PER_ACCOUNT, _buyer),
             _limit("guesses", lambda: GUESSES_PER_ACCOUNT_AND_ADDRESS, _guess_from_here),
             _limit("account", lambda: GUESSES_PER_ACCOUNT, _guess),
@@ -129,8 +130,9 @@ def _asker() -> str:
     Else many who share an address would share one small allowance, and an invented cookie would
     be a new one.
     """
-    if "Authorization" in request.headers:
-        return _account()
+    # A header that is no token counts for nothing: the cookie beside it still says who this is.
+    if "Authorization" in request.headers and (account := _account()):
+        return account
     token = request.cookies.get(accounts.cookie_name(), "")
     return accounts.key_of(token).hex() if token and accounts.is_ours(token) else ""
 
@@ -155,11 +157,23 @@ def _guess() -> str:
 
 
 def _guess_from_here() -> str:
-    return f"{client_address()} {_guess()}" if _guess() else ""
+    return f"{_here()} {_guess()}" if _guess() else ""
 
 
 def _sign_in_from_here() -> str:
-    return client_address() if _guess() else ""
+    """The address, whatever the form names: an empty field costs as much work as a full one."""
+    return _here() if request.method == "POST" and request.endpoint in GUESSING else ""
+
+
+def _here() -> str:
+    """Whom an address stands for: of IPv6 everybody has a whole /64 (RFC 6177)."""
+    return _counted_as(client_address())
+
+
+@lru_cache(maxsize=4_096)
+def _counted_as(address: str) -> str:
+    found = ip_address(address)
+    return f"{IPv6Address(int(found) >> 64 << 64)}/64" if found.version == 6 else address
 
 
 def under_pressure() -> bool:
