@@ -43,6 +43,12 @@ UPDATE accounts.sessions
    AND (refreshing_until IS NULL OR refreshing_until <= now())
 RETURNING sub, refresh_token;
 
+-- name: keep_refresh_token
+-- What the issuer is asked with next, written down before anything else of its answer is read.
+UPDATE accounts.sessions SET refresh_token = %(refresh_token)s::bytea
+ WHERE key = %(key)s::bytea AND sub = %(sub)s::text
+RETURNING key;
+
 -- name: refreshed
 -- What the issuer says now. No session lives longer than `longest` after its sign-in.
 UPDATE accounts.sessions
