@@ -1,5 +1,6 @@
 """How often somebody may ask, and who is counted together with whom."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from time import sleep, time
@@ -15,7 +16,7 @@ from tests.halls import hall, owner
 from tests.people import ANA, BRUNO, bearer, begin_sign_in, sign_in
 from tests.phones import states
 from tests.stations import DECLINED, PAYS
-from web import accounts, limits
+from web import accounts, limits, patience
 from web.app import create_app
 from web.provider import users
 
@@ -275,6 +276,37 @@ def test_a_header_that_is_no_token_hides_nobody(
     statuses = [client.get("/health/none", headers=odd).status_code for _ in range(7)]
     assert statuses[-1] == 429
     assert client.get("/api/events").status_code == 429
+
+
+def test_nobody_can_shut_the_owner_out_by_guessing(
+    limited: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Above the bound whoever tries has to wait a little; and a registration is no guess."""
+    monkeypatch.setattr(limits, "GUESSES_PER_ACCOUNT", "3 per hour")
+    client = limited.test_client()
+    provider = begin_sign_in(client)
+    register = provider.replace("authorize", "register")
+    other = {"email": ANA.email, "name": "Ana", "password": "long enough"}
+    assert [client.post(register, data=other).status_code for _ in range(12)] == [422] * 12
+
+    def tried(number: int, **form: str) -> Any:
+        here = {"X-Forwarded-For": f"203.0.113.{number}"}
+        return client.post(provider, data={"email": ANA.email, **form}, headers=here)
+
+    assert [tried(n, password="wrong").status_code for n in range(1, 4)] == [401] * 3
+    asked = tried(4, password="demo")
+    assert (asked.status_code, asked.headers["Retry-After"]) == (429, str(patience.WAIT_S))
+    assert "Espera unos segundos" in asked.text
+    found = re.search(r'name="task" value="([^"]+)"', asked.text)
+    assert found
+    assert tried(4, password="demo", task=found[1]).status_code == 429, "too early"
+    monkeypatch.setattr(patience, "WAIT_S", 0)
+    guessed = tried(5, password="wrong", task=found[1])
+    assert guessed.status_code == 401
+    assert tried(5, password="demo", task=found[1]).status_code == 429, "a task is good once"
+    again = re.search(r'name="task" value="([^"]+)"', guessed.text)
+    assert again
+    assert tried(4, password="demo", task=again[1]).status_code == 302
 
 
 def test_others_count_at_the_token_address_and_we_ourselves_do_not(

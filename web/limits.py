@@ -34,14 +34,19 @@ LOTS = 100
 ORDERS_PER_ACCOUNT = "10 per minute"
 GUESSES_PER_ACCOUNT_AND_ADDRESS = "10 per minute"
 GUESSES_PER_ACCOUNT = "300 per hour"
+"""From everywhere: above this patience is asked for. A refusal would shut the owner out, too."""
 SIGN_INS_PER_ADDRESS = "600 per minute"
+NEW_VISITORS_PER_ADDRESS = "120 per minute"
+"""So many of them from one address: else one machine could bring all others into that."""
 NEW_VISITORS = "600 per minute"
 """So many sessions of people nobody knows may begin before they are asked to show some patience."""
 REDIS_S = 0.1
 """So long is Redis waited for, once; then this process counts alone for a while."""
 
 ORDERING = frozenset({"orders.create", "api.create_order"})
-GUESSING = frozenset({"provider.authorize", "provider.register_somebody"})
+SIGN_IN = "provider.authorize"
+GUESSING = frozenset({SIGN_IN, "provider.register_somebody"})
+"""What makes a digest that is slow on purpose."""
 UNCOUNTED = frozenset({
     "health.alive", "health.serving", "health.ready",
     "polling.show",  # what a page without a socket asks every few seconds, from memory
@@ -68,7 +73,6 @@ def register(app: Flask) -> None:
             _limit("address", lambda: PER_ADDRESS, _here, Lots()),
             _limit("orders", lambda: ORDERS_PER_ACCOUNT, _buyer),
             _limit("guesses", lambda: GUESSES_PER_ACCOUNT_AND_ADDRESS, _guess_from_here),
-            _limit("account", lambda: GUESSES_PER_ACCOUNT, _guess),
             _limit("sign-ins", lambda: SIGN_INS_PER_ADDRESS, _sign_in_from_here),
         ],
         strategy="sliding-window-counter",
@@ -151,7 +155,7 @@ def _buyer() -> str:
 
 def _guess() -> str:
     """The account whose password somebody tries."""
-    trying = request.method == "POST" and request.endpoint in GUESSING
+    trying = request.method == "POST" and request.endpoint == SIGN_IN
     email = request.form.get("email", "") if trying else ""
     return email.strip().lower()[:LETTERS_MAX]
 
@@ -177,8 +181,15 @@ def _counted_as(address: str) -> str:
 
 
 def under_pressure() -> bool:
-    """Whether more newcomers come than usual; counts one."""
+    """Whether more newcomers come than usual, here or from everywhere; counts one."""
+    if not _counted(NEW_VISITORS_PER_ADDRESS, "new-visitors", _here()):
+        return True
     return not _counted(NEW_VISITORS, "new-visitors")
+
+
+def guessed_often() -> bool:
+    """Whether the password of the account that this form names was tried often; counts one."""
+    return bool(_guess()) and not _counted(GUESSES_PER_ACCOUNT, "account", _guess())
 
 
 def first_time(name: str, seconds: int) -> bool:

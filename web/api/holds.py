@@ -6,7 +6,7 @@ from web import patience
 from web.accounts import caller, known_now, start_session
 from web.api import api
 from web.api.contract import HOLDER, contract
-from web.api.schemas import SEATS_BODY
+from web.api.schemas import HOLD_BODY, SEATS_BODY
 from web.holds import lengthen, lock, unlock
 from web.inputs import event_id as checked
 from web.inputs import json_body, seat_ids
@@ -22,7 +22,7 @@ EVENT_NOT_FOUND = {404: ("not_found", "event_not_found"), 422: ("invalid_seats",
     "Hold all of the seats, or none, for ten minutes.",
     {200: "Hold"},
     who=HOLDER,
-    takes=SEATS_BODY,
+    takes=HOLD_BODY,
     refuses={
         **EVENT_NOT_FOUND,
         401: ("session_needed",),

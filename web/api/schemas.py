@@ -186,6 +186,11 @@ SEATS_BODY = {
     "properties": {"seat_ids": SEATS_NAMED},
     "required": ["seat_ids"],
 }
+PATIENCE: dict[str, Schema] = {
+    "task": {"type": "string", "description": "of a 429 that asks for patience"},
+    "work": {"type": "string", "description": "what was found for it; none after waiting"},
+}
+HOLD_BODY = {**SEATS_BODY, "properties": {"seat_ids": SEATS_NAMED, **PATIENCE}}
 ORDER_BODY = {
     "type": "object",
     "properties": {"event_id": ID, "seat_ids": SEATS_NAMED, "payment": PAYMENT},
@@ -193,7 +198,7 @@ ORDER_BODY = {
 }
 LOGIN_BODY = {
     "type": "object",
-    "properties": {"next": {"type": "string", "maxLength": ADDRESS_LETTERS_MAX}},
+    "properties": {"next": {"type": "string", "maxLength": ADDRESS_LETTERS_MAX}, **PATIENCE},
 }
 REFRESH_BODY = {
     "type": "object",
