@@ -29,7 +29,15 @@ PERMISSIONS = ", ".join([f"{one}=(self)" for one in FEATURES] + [f"{one}=()" for
 SHARED = "events.picture"
 """An event's picture stands in other people's link previews; a ticket's does not."""
 DATA = "default-src 'none'; frame-ancestors 'none'"
-EXPOSED = ["ETag", "Idempotency-Replayed", "Link", "Location", "Retry-After", "X-From-Cache"]
+EXPOSED = [
+    "ETag",
+    "Idempotency-Replayed",
+    "Link",
+    "Location",
+    "Retry-After",
+    "X-From-Cache",
+    "X-Request-Id",
+]
 ALLOWED = ["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match"]
 PREFLIGHT_S = 600
 
