@@ -50,11 +50,18 @@ def _is_card(text: str) -> bool:
     return len(digits) in CARD_DIGITS and (sum(digits[-1::-2]) + sum(doubled)) % TEN == 0
 
 
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+
+
 class _Text(logging.Formatter):
     """A line as people read it; only an exception takes several."""
 
     def __init__(self) -> None:
-        super().__init__("%(levelname)s %(name)s: %(message)s")
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802
+        return _time(record)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's own name
         # What comes from outside may not begin a line of its own.
@@ -70,7 +77,7 @@ class _Json(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "at": _time(record),
             "level": record.levelname.lower(),
             "where": record.name,
             "message": redact(record.getMessage()),

@@ -258,6 +258,10 @@ def _check_secrets(issuer: str, secret_key: str, client_secret: str) -> None:
         raise SettingError(
             f"SECRET_KEY is too short to be secret: give at least {SECRET_KEY_LETTERS_MIN} letters."
         )
+    if client_secret.startswith("${"):
+        raise SettingError(
+            "OIDC_CLIENT_SECRET is a placeholder that nobody replaced: give the secret itself."
+        )
     for name, secret in (
         ("SECRET_KEY", secret_key),
         ("OIDC_CLIENT_SECRET", issuer and client_secret),

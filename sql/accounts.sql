@@ -43,6 +43,12 @@ UPDATE accounts.sessions
    AND (refreshing_until IS NULL OR refreshing_until <= now())
 RETURNING sub, refresh_token;
 
+-- name: keep_refresh_token
+-- What the issuer is asked with next, written down before anything else of its answer is read.
+UPDATE accounts.sessions SET refresh_token = %(refresh_token)s::bytea
+ WHERE key = %(key)s::bytea AND sub = %(sub)s::text
+RETURNING key;
+
 -- name: refreshed
 -- What the issuer says now. No session lives longer than `longest` after its sign-in.
 UPDATE accounts.sessions
@@ -156,22 +162,26 @@ SELECT %(token)s::bytea, %(family)s::uuid, %(sub)s::text, %(issuer)s::text, %(sc
 RETURNING token;
 
 -- name: use_refresh_token
--- Use a refresh token once. Whoever shows a used one has a copy: then nothing of its family is good any more.
-WITH used AS (
-    UPDATE accounts.refresh_tokens SET used_at = now()
-     WHERE token = %(token)s::bytea AND used_at IS NULL AND expires_at > now() AND issuer = %(issuer)s::text
-    RETURNING family, sub, scope, family_ends_at
-), ended AS (
-    DELETE FROM accounts.refresh_tokens
-     WHERE family IN (SELECT family FROM accounts.refresh_tokens
-                       WHERE token = %(token)s::bytea AND used_at IS NOT NULL)
-)
-SELECT family, sub, scope, family_ends_at FROM used;
+-- Use a refresh token once, unless its family is over.
+UPDATE accounts.refresh_tokens SET used_at = now()
+ WHERE token = %(token)s::bytea AND used_at IS NULL AND expires_at > now() AND issuer = %(issuer)s::text
+   AND NOT EXISTS (SELECT FROM accounts.ended_families WHERE ended_families.family = refresh_tokens.family)
+RETURNING family, sub, scope, family_ends_at;
 
 -- name: refresh_token_family
--- The family of a refresh token.
-SELECT family FROM accounts.refresh_tokens WHERE token = %(token)s::bytea;
+-- The family of a refresh token, and when it was used.
+SELECT family, used_at FROM accounts.refresh_tokens WHERE token = %(token)s::bytea;
 
 -- name: end_refresh_tokens
--- Nothing of this family is good any more.
-DELETE FROM accounts.refresh_tokens WHERE family = %(family)s::uuid RETURNING token;
+-- Nothing of this family is good any more, nor what is given out for it in this very moment. That it ended is
+-- forgotten when it has no tokens, an hour later: by then nobody is still about to write one.
+WITH ended AS (
+    INSERT INTO accounts.ended_families (family) VALUES (%(family)s::uuid) ON CONFLICT DO NOTHING
+), forgotten AS (
+    DELETE FROM accounts.ended_families WHERE family IN
+        (SELECT old.family FROM accounts.ended_families AS old
+          WHERE old.ended_at < now() - interval '1 hour'
+            AND NOT EXISTS (SELECT FROM accounts.refresh_tokens WHERE refresh_tokens.family = old.family)
+          LIMIT 100)
+)
+UPDATE accounts.refresh_tokens SET used_at = coalesce(used_at, now()) WHERE family = %(family)s::uuid RETURNING token;

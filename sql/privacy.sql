@@ -9,8 +9,13 @@ SELECT sessions.signed_in_at, sessions.created_at, sessions.expires_at,
  ORDER BY sessions.created_at DESC LIMIT %(limit)s::integer;
 
 -- name: end_sessions
--- Signed out everywhere: no session and no refresh token of the account is good any more.
-WITH tokens AS (
+-- Signed out everywhere: no session and no refresh token of the account is good any more, nor one that is given out
+-- for such a token in this very moment.
+WITH families AS (
+    INSERT INTO accounts.ended_families (family)
+    SELECT DISTINCT family FROM accounts.refresh_tokens WHERE sub = %(sub)s::text
+        ON CONFLICT DO NOTHING
+), tokens AS (
     DELETE FROM accounts.refresh_tokens WHERE sub = %(sub)s::text
 )
 DELETE FROM accounts.sessions WHERE sub = %(sub)s::text RETURNING key;

@@ -105,6 +105,26 @@ def test_two_tabs_that_come_back_at_once_with_the_same_cookie_both_end_signed_in
     assert me(client).get_json()["sub"] == ANA.sub
 
 
+def test_a_tab_that_another_overtook_at_the_last_moment_is_signed_in_too(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other tab's answer changes the session's id after this one has found it."""
+    client, slow = app.test_client(), app.test_client()
+    tabs = [begin_sign_in(client, "/orders") for _ in range(2)]
+    slow.set_cookie("session", cookie(client))
+    move_holds = accounts.move_holds
+
+    def overtaken(*arguments: Any) -> bool:
+        monkeypatch.setattr(accounts, "move_holds", move_holds)
+        finish_sign_in(client, tabs[0], ANA)
+        return move_holds(*arguments)
+
+    monkeypatch.setattr(accounts, "move_holds", overtaken)
+    assert finish_sign_in(slow, tabs[1], ANA).status_code == 303
+    assert me(slow).status_code == 200
+    assert me(client).status_code == 200
+
+
 def callback_of(client: FlaskClient, person: Any = ANA) -> str:
     provider = begin_sign_in(client)
     answer = client.post(provider, data={"email": person.email, "password": PASSWORD})

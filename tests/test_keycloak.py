@@ -29,7 +29,8 @@ def test_it_has_the_shape_of_keycloaks_representation(name: str) -> None:
 @pytest.mark.parametrize(
     "misspelt",
     [{"bruteForceProtection": True}, {"clients": [{"clientID": "x"}]}, {"accessTokenLifespan": "900"},
-     {"users": [{"credential": []}]}, {"roles": {"realm": [{"title": "x"}]}}],
+     {"users": [{"credential": []}]}, {"roles": {"realm": [{"title": "x"}]}},
+     {"roles": {"client": {"ticketbuster": [{"title": "x"}]}}}],
     ids=str,
 )  # fmt: skip
 def test_what_keycloak_would_not_know_is_noticed(misspelt: dict[str, Any]) -> None:
@@ -59,6 +60,8 @@ def test_the_realm_is_as_strict_as_our_own_provider() -> None:
     assert realm["sslRequired"] == "external"
     assert (realm["revokeRefreshToken"], realm["refreshTokenMaxReuse"]) == (True, 0)
     assert realm["accessTokenLifespan"] <= 900
+    assert realm["ssoSessionIdleTimeout"] <= 30 * 86_400
+    assert realm["ssoSessionMaxLifespan"] <= 90 * 86_400
     assert {role["name"] for role in realm["roles"]["realm"]} - {
         realm["defaultRole"]["name"]
     } == ROLES
@@ -67,6 +70,13 @@ def test_the_realm_is_as_strict_as_our_own_provider() -> None:
     ]
     assert everybody["composites"] == {"realm": ["buyer"]}
     assert "users" not in realm, "demo accounts are a file of their own"
+
+
+def test_people_sign_in_by_email_and_in_their_language() -> None:
+    realm = read(REALM)
+    assert realm["loginWithEmailAllowed"]
+    assert realm["internationalizationEnabled"]
+    assert (realm["supportedLocales"], realm["defaultLocale"]) == (["es", "en"], "es")
 
 
 def test_the_client_may_do_what_our_web_does_and_nothing_else() -> None:
@@ -82,9 +92,13 @@ def test_the_client_may_do_what_our_web_does_and_nothing_else() -> None:
     assert client["secret"] == "${OIDC_CLIENT_SECRET}"
     mappers = {one["protocolMapper"]: one["config"] for one in client["protocolMappers"]}
     assert mappers["oidc-audience-mapper"]["included.client.audience"] == AUDIENCE
+    assert mappers["oidc-audience-mapper"]["access.token.claim"] == "true"
     roles = mappers["oidc-usermodel-realm-role-mapper"]
     assert roles["claim.name"] == "realm_access.roles"
-    assert roles["id.token.claim"] == roles["access.token.claim"] == "true"
+    assert roles["id.token.claim"] == roles["access.token.claim"] == roles["multivalued"] == "true"
+    [scope] = read(REALM)["scopeMappings"]
+    assert scope["client"] == "ticketbuster"
+    assert frozenset(scope["roles"]) == ROLES
 
 
 def test_the_demo_accounts_passwords_meet_the_policy() -> None:

@@ -1,5 +1,6 @@
 """How often somebody may ask, and who is counted together with whom."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from time import sleep, time
@@ -11,12 +12,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from pipeline.settings import SettingError, load
-from tests.halls import hall
+from tests.halls import hall, owner
 from tests.people import ANA, BRUNO, bearer, begin_sign_in, sign_in
 from tests.phones import states
 from tests.stations import DECLINED, PAYS
-from web import accounts, limits
+from web import accounts, limits, patience
 from web.app import create_app
+from web.provider import users
 
 pytestmark = pytest.mark.usefixtures("clean")
 
@@ -103,6 +105,28 @@ def test_an_address_has_a_last_bound(limited: Flask, monkeypatch: pytest.MonkeyP
     assert client.get("/api/events", headers=other).status_code == 200
 
 
+def test_an_address_is_counted_in_lots_and_stopped_all_the_same(
+    limited: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four at a time, in two processes of web: what passes above the limit is less than a lot each."""
+    monkeypatch.setattr(limits, "PER_ADDRESS", "400 per minute")
+    asked: list[int] = []
+    storage = limited.extensions["limits"].limiter.storage
+    count = storage.acquire_sliding_window_entry
+
+    def counted(key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        asked.append(amount)
+        return bool(count(key, limit, expiry, amount))
+
+    monkeypatch.setattr(storage, "acquire_sliding_window_entry", counted)
+    clients = [limited.test_client(), create_app().test_client()]
+    statuses = [clients[number % 2].get("/health/none").status_code for number in range(500)]
+    assert 400 <= statuses.index(429) <= 406
+    assert statuses[410:].count(404) <= 2, "one by one, as the window slides on"
+    assert asked[:50] == [4] * 50
+    assert set(asked[52:]) == {1}
+
+
 def test_an_invented_cookie_is_none_of_ours(limited: Flask, client: FlaskClient) -> None:
     with limited.app_context():
         token = accounts.new_token()
@@ -152,6 +176,9 @@ def test_an_account_may_order_ten_times_a_minute_and_repeat_as_often_as_it_must(
     assert (again.status_code, again.headers["Idempotency-Replayed"]) == (402, "true")
     reused = order(client, event, event.seats[11], "key 3")
     assert (reused.status_code, reused.get_json()["error"]) == (422, "idempotency_key_reused")
+    repeats = [order(client, event, event.seats[3], "key 3").status_code for _ in range(110)]
+    assert repeats[:90] == [201] * 90
+    assert repeats[-1] == 429, "a repeat is a request like any"
     assert order(client, event, event.seats[10], "another", BRUNO).status_code == 201
     # The page counts with the API.
     sign_in(client, ANA)
@@ -190,6 +217,96 @@ def test_guessing_a_password_ends_soon_and_locks_nobody_out_elsewhere(limited: F
     assert client.post(provider, data=right, headers=elsewhere).status_code == 302
     other = {"email": BRUNO.email, "password": "demo"}
     assert client.post(provider, data=other, headers=here).status_code == 302
+
+
+def test_a_password_that_is_tried_for_nobody_counts_as_well(
+    limited: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each try costs a digest that is slow on purpose."""
+    monkeypatch.setattr(limits, "SIGN_INS_PER_ADDRESS", "5 per minute")
+    client = limited.test_client()
+    provider = begin_sign_in(client)
+    for form in ({}, {"email": " ", "password": "x"}):
+        here = {"X-Forwarded-For": f"203.0.113.{len(form) + 1}"}
+        statuses = [client.post(provider, data=form, headers=here).status_code for _ in range(7)]
+        assert statuses == [401] * 5 + [429] * 2
+
+
+def test_no_spelling_of_an_address_is_a_new_allowance(client: FlaskClient) -> None:
+    """Postgres may make another small letter of one than we do where guesses are counted."""
+    assert users.with_email("Bruno@Example.com")
+    for spelt in ("BRUNO@EXAMPLE.COM", "brunO@example.com"):
+        assert users.with_email(spelt)
+    with owner() as connection:
+        connection.execute(
+            "INSERT INTO accounts.users (sub, email, name) VALUES ('odd', lower('\u0130ris@example.com'), 'I')"
+        )
+        try:
+            assert users.with_email("\u0130ris@example.com") is None
+        finally:
+            connection.execute("DELETE FROM accounts.users WHERE sub = 'odd'")
+
+
+def test_who_has_a_whole_network_is_counted_once(
+    limited: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "SIGN_INS_PER_ADDRESS", "5 per minute")
+    client = limited.test_client()
+    provider = begin_sign_in(client)
+
+    def tried(address: str) -> int:
+        wrong = {"email": "nobody@example.com", "password": "x"}
+        return int(
+            client.post(provider, data=wrong, headers={"X-Forwarded-For": address}).status_code
+        )
+
+    assert [tried(f"2001:db8:1:2::{n:x}") for n in range(1, 8)] == [401] * 5 + [429] * 2
+    assert tried("2001:db8:1:2:ffff::9") == 429
+    assert tried("2001:db8:1:3::1") == 401
+    assert [tried(f"198.51.100.{n}") for n in range(1, 8)] == [401] * 7
+
+
+def test_a_header_that_is_no_token_hides_nobody(
+    limited: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "PER_VISITOR", "5 per minute")
+    client = limited.test_client()
+    client.set_cookie("session", accounts.new_token())
+    odd = {"Authorization": "x"}
+    statuses = [client.get("/health/none", headers=odd).status_code for _ in range(7)]
+    assert statuses[-1] == 429
+    assert client.get("/api/events").status_code == 429
+
+
+def test_nobody_can_shut_the_owner_out_by_guessing(
+    limited: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Above the bound whoever tries has to wait a little; and a registration is no guess."""
+    monkeypatch.setattr(limits, "GUESSES_PER_ACCOUNT", "3 per hour")
+    client = limited.test_client()
+    provider = begin_sign_in(client)
+    register = provider.replace("authorize", "register")
+    other = {"email": ANA.email, "name": "Ana", "password": "long enough"}
+    assert [client.post(register, data=other).status_code for _ in range(12)] == [422] * 12
+
+    def tried(number: int, **form: str) -> Any:
+        here = {"X-Forwarded-For": f"203.0.113.{number}"}
+        return client.post(provider, data={"email": ANA.email, **form}, headers=here)
+
+    assert [tried(n, password="wrong").status_code for n in range(1, 4)] == [401] * 3
+    asked = tried(4, password="demo")
+    assert (asked.status_code, asked.headers["Retry-After"]) == (429, str(patience.WAIT_S))
+    assert "Espera unos segundos" in asked.text
+    found = re.search(r'name="task" value="([^"]+)"', asked.text)
+    assert found
+    assert tried(4, password="demo", task=found[1]).status_code == 429, "too early"
+    monkeypatch.setattr(patience, "WAIT_S", 0)
+    guessed = tried(5, password="wrong", task=found[1])
+    assert guessed.status_code == 401
+    assert tried(5, password="demo", task=found[1]).status_code == 429, "a task is good once"
+    again = re.search(r'name="task" value="([^"]+)"', guessed.text)
+    assert again
+    assert tried(4, password="demo", task=again[1]).status_code == 302
 
 
 def test_others_count_at_the_token_address_and_we_ourselves_do_not(

@@ -6,6 +6,7 @@ import logging
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
@@ -225,3 +226,12 @@ def test_a_whole_purchase_and_its_refusals_say_nothing_of_the_buyer(
         PASSWORD + "-no",
     ):
         assert secret not in said
+
+
+def test_a_line_for_people_says_when() -> None:
+    """With its zone: whoever compares lines of two machines, or with the issuer's, needs both."""
+    before = datetime.now(UTC).replace(microsecond=0)
+    record = logging.LogRecord("here", logging.INFO, "", 0, "what happened", None, None)
+    at, _, rest = logs._Text().format(record).partition(" ")  # noqa: SLF001
+    assert before <= datetime.fromisoformat(at)
+    assert rest == "INFO here: what happened"

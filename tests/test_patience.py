@@ -21,7 +21,7 @@ def crowd(limited: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
     """More new visitors than usual."""
     monkeypatch.setattr(limits, "NEW_VISITORS", "1 per minute")
     monkeypatch.setattr(patience, "WORK_BITS", 8)
-    with limited.app_context():
+    with limited.test_request_context():
         limits.under_pressure()
     return limited
 
@@ -112,6 +112,44 @@ def test_a_program_without_a_name_is_told_to_wait(crowd: Flask) -> None:
         refused.get_json()
     )
     assert crowd.test_client().post(lock, json=seats, headers=bearer(ANA)).status_code == 200
+
+
+def test_a_program_may_do_the_work_too_or_wait(
+    crowd: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = hall()
+    lock, seats = f"/api/events/{event.id}/lock-seat", {"seat_ids": event.seats[:1]}
+    for path, body, status in ((lock, seats, 401), ("/api/auth/login", {"next": "/"}, 200)):
+        asks = crowd.test_client().post(path, json=body).get_json()
+        assert asks["bits"] == patience.WORK_BITS
+        for wrong in ({"task": 7, "work": []}, {"task": asks["task"]}, {"work": "1"}):
+            assert crowd.test_client().post(path, json=body | wrong).status_code == 429
+        done = {"task": asks["task"], "work": working(asks["task"])}
+        client = crowd.test_client()
+        passed = client.post(path, json=body | done)
+        assert (passed.status_code, bool(client.get_cookie("session"))) == (status, True)
+        assert crowd.test_client().post(path, json=body | done).status_code == 429
+    waiting = crowd.test_client().post(lock, json=seats).get_json()["task"]
+    monkeypatch.setattr(patience, "WAIT_S", 0)
+    client = crowd.test_client()
+    assert client.post(lock, json=seats | {"task": waiting}).status_code == 401
+    assert client.post(lock, json=seats).status_code == 200
+
+
+def test_one_address_brings_nobody_else_into_need_of_patience(
+    limited: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "NEW_VISITORS", "10 per minute")
+    monkeypatch.setattr(limits, "NEW_VISITORS_PER_ADDRESS", "5 per minute")
+    event = hall()
+    lock, seats = f"/api/events/{event.id}/lock-seat", {"seat_ids": event.seats[:1]}
+
+    def comes(address: str) -> int:
+        here = {"X-Forwarded-For": address}
+        return int(limited.test_client().post(lock, json=seats, headers=here).status_code)
+
+    assert [comes(f"2001:db8::{n:x}") for n in range(1, 41)] == [401] * 5 + [429] * 35
+    assert [comes("203.0.113.9") for _ in range(5)] == [401] * 5
 
 
 def test_signing_in_is_no_way_round(crowd: Flask) -> None:

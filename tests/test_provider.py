@@ -87,6 +87,23 @@ def test_a_request_that_is_not_ours_gets_no_code(
     assert "Location" not in answer.headers
 
 
+@pytest.mark.parametrize("name", ["scope", "nonce", "state", "code_challenge"])
+@pytest.mark.parametrize("page", ["authorize", "register"])
+def test_what_cannot_be_stored_is_refused_before_a_password_is_read(
+    client: FlaskClient, name: str, page: str
+) -> None:
+    address = asked(**{name: f"openid {'a' * 43}\x00"}).replace("authorize", page)
+    somebody = {"email": ANA.email, "password": PASSWORD, "name": "Ana"}
+    in_the_form = asked(**{name: None}).replace("authorize", page)
+    for answer in (
+        client.get(address),
+        client.post(address, data=somebody),
+        client.post(in_the_form, data={**somebody, name: "openid \x00"}),
+    ):
+        assert answer.status_code == 400
+        assert "Location" not in answer.headers
+
+
 @pytest.mark.parametrize("email", ["\x00", "ana@example.com\x00", "x" * 5000, "\ud83c"])
 def test_an_address_that_nobody_can_have_is_a_wrong_one(client: FlaskClient, email: str) -> None:
     data = {"email": email.encode("utf-8", "surrogatepass"), "password": PASSWORD}

@@ -10,9 +10,10 @@ import pytest
 import requests
 from flask import Flask
 from flask.testing import FlaskClient
+from psycopg import OperationalError
 
 from pipeline.settings import settings
-from tests.halls import owner
+from tests.halls import hall, owner
 from tests.people import ANA, BRUNO, OLGA, bearer, sign_in
 from tests.stations import one, rows
 from web import accounts
@@ -105,6 +106,26 @@ def test_while_the_issuer_does_not_answer_nobody_is_signed_out(
     change("UPDATE accounts.sessions SET refreshing_until = now() WHERE key = %s", key_of(client))
     assert me(client).status_code == 200
     assert refresh_token_of(client) != kept
+
+
+@pytest.mark.parametrize("address", ["/events/{}/holds", "/events/{}/holds/best", "/api/events/{}/lock-seat"])  # fmt: skip
+def test_while_nobody_can_be_recognised_a_hold_overwrites_no_cookie(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    """A shortage of a moment would sign the account out, and part it from its holds."""
+    event = hall()
+    sign_in(client, ANA)
+
+    def away() -> None:
+        raise OperationalError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(accounts, "session", away)
+        body = {"json": {"seat_ids": event.seats[:1]}} if "api" in address else {}
+        answer = client.post(address.format(event.id), **body)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert "Set-Cookie" not in answer.headers
+    assert me(client).status_code == 200
 
 
 def test_many_tabs_at_once_ask_once_and_all_stay_signed_in(client: FlaskClient, app: Flask) -> None:

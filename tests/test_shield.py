@@ -244,6 +244,7 @@ def test_a_listed_origin_may_use_the_api_with_a_token_of_its_own(
     assert "Access-Control-Allow-Credentials" not in answer.headers
     assert "Origin" in answer.headers.getlist("Vary")
     assert "ETag" in answer.headers["Access-Control-Expose-Headers"]
+    assert "X-Request-Id" in answer.headers["Access-Control-Expose-Headers"]
     asked = client.options("/api/orders", headers={
         "Origin": partner, "Access-Control-Request-Method": "POST",
         "Access-Control-Request-Headers": "authorization, idempotency-key",
@@ -275,6 +276,7 @@ def test_a_proxy_that_is_no_address_stops_the_start(given: str) -> None:
 @pytest.mark.parametrize("given", [
     {"SECRET_KEY": "x" * 31}, {"SECRET_KEY": "x" * 40}, {"SECRET_KEY": "changeme" * 5}, {"SECRET_KEY": "12" * 20},
     {"OIDC_CLIENT_SECRET": "secret", "OIDC_ISSUER": "https://id.example", "PAYMENTS": "simulated"},
+    {"OIDC_CLIENT_SECRET": "${OIDC_CLIENT_SECRET}", "OIDC_ISSUER": "https://id.example", "PAYMENTS": "simulated"},
     {"OIDC_CLIENT_SECRET": "x" * 40, "OIDC_ISSUER": "https://id.example", "PAYMENTS": "simulated"},
     {"OIDC_ISSUER": "http://id.example", "PAYMENTS": "simulated"},
 ], ids=str)  # fmt: skip

@@ -13,7 +13,7 @@ from flask import Blueprint, Response, make_response, redirect, request, url_for
 from pipeline.seatlock import client as seatlock
 from pipeline.settings import settings
 from web import patience
-from web.accounts import caller, start_session
+from web.accounts import caller, known_now, start_session
 from web.best import Rows, best_together
 from web.events import event_page
 from web.fragments import see_other
@@ -265,6 +265,7 @@ def _offer(event_id: int, seats: Sequence[Any], gone: Collection[int]) -> list[A
 
 def _ask_for_cookie(event_id: int) -> Response:
     """Give the visitor a session and have the form sent again; once, then say what is missing."""
+    known_now()
     if request.args.get("cookie") == "1":
         problem = Problem(422, "session_needed", "A hold needs a cookie. Nothing was held.")
         return _refused(event_id, problem, [])

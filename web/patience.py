@@ -7,15 +7,18 @@ script waits instead.
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from math import ceil
 
 from flask import Response, make_response, render_template, request
 from itsdangerous import BadData, URLSafeTimedSerializer
+from werkzeug.exceptions import BadRequest
 
 from pipeline.settings import settings
 from web import limits
+from web.inputs import json_body
 from web.problems import Problem
 
 WORK_BITS = 13
@@ -29,7 +32,7 @@ FIELD_LETTERS_MAX = 200
 
 def needed() -> bool:
     """Whether this newcomer, who is counted, has to show something first and has not."""
-    return limits.under_pressure() and not _shown()
+    return limits.under_pressure() and not shown()
 
 
 def ask() -> Response:
@@ -39,7 +42,7 @@ def ask() -> Response:
         for name, value in request.values.items(multi=True)
         if name not in ("task", "work")
     ]
-    task, seconds = _going_on() or (new_task(), WAIT_S)
+    task, seconds = begun()
     page = render_template(
         "patience.html", task=task, bits=WORK_BITS, seconds=seconds, fields=fields[:FIELDS_MAX]
     )
@@ -50,12 +53,22 @@ def ask() -> Response:
 
 
 def refusal() -> Problem:
-    """The same for a program, which has no page to work on."""
-    return limits.too_many(
-        "Too many newcomers come at once. Sign in, or try again in a moment.",
-        WAIT_S,
+    """The same for a program, which does the work by itself, or waits."""
+    task, seconds = begun()
+    problem = limits.too_many(
+        "Too many newcomers come at once. Sign in; or send this again with the members `task`, as"
+        " it is here, and `work`, a number in decimal digits such that the SHA-256 of `task:work`"
+        " begins with `bits` zero bits; or after so many seconds with `task` alone.",
+        seconds,
         limits.amount_of(limits.NEW_VISITORS),
     )
+    problem.members.update(task=task, bits=WORK_BITS)
+    return problem
+
+
+def begun() -> tuple[str, int]:
+    """A task, the request's own if it carries one, and for how many seconds to wait with it."""
+    return _going_on() or (new_task(), WAIT_S)
 
 
 def new_task() -> str:
@@ -72,7 +85,7 @@ def is_work(task: str, work: str) -> bool:
     return int.from_bytes(digest[:4]) >> (32 - WORK_BITS) == 0
 
 
-def _shown() -> bool:
+def shown() -> bool:
     """Whether this form carries a task of ours, worked on or waited for, and not used yet."""
     task, work = _carried()
     age = _age(task)
@@ -91,7 +104,13 @@ def _going_on() -> tuple[str, int] | None:
 
 
 def _carried() -> tuple[str, str]:
-    return request.form.get("task", ""), request.form.get("work", "")
+    said: Mapping[str, object] = request.form
+    if request.is_json:
+        try:
+            said = json_body()
+        except (BadRequest, Problem):
+            said = {}
+    return str(said.get("task", "")), str(said.get("work", ""))
 
 
 def _age(task: str) -> float | None:

@@ -37,6 +37,7 @@ EXPOSED = [
     "Retry-After",
     "X-Account",
     "X-From-Cache",
+    "X-Request-Id",
 ]
 ALLOWED = ["Authorization", "Content-Type", "Idempotency-Key", "If-Account", "If-None-Match"]
 PREFLIGHT_S = 600

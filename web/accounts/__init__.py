@@ -60,8 +60,7 @@ def signed_in() -> Caller:
     who = caller()
     if who.account is not None:
         return who
-    if g.get("accounts_away"):
-        raise Problem(503, "busy", "Nobody can be recognised now.", {"Retry-After": str(RETRY_S)})
+    known_now()
     if request.path.startswith("/api/"):
         raise Problem(401, "unauthenticated", "Sign in, or send a bearer token.", bearer.CHALLENGE)
     if "HX-Request" in request.headers:
@@ -71,6 +70,12 @@ def signed_in() -> Caller:
         raise HTTPException(response=leads)
     address = f"/login?{urlencode({'next': _page_of_request()})}"
     raise HTTPException(response=redirect(address, 303))
+
+
+def known_now() -> None:
+    """Raises Problem 503 where it cannot be known who asks: nobody, or somebody signed in."""
+    if g.get("accounts_away"):
+        raise Problem(503, "busy", "Nobody can be recognised now.", {"Retry-After": str(RETRY_S)})
 
 
 def needs_role(role: str) -> Caller:

@@ -26,6 +26,8 @@ SUBJECT_LETTERS_MAX = 255
 TEXT_LETTERS_MAX = 200
 CACHED_MAX = 4_096
 REFETCH_S = 10.0
+HASTY_S = 1.0
+"""The same where the issuer itself has just given us the token."""
 KEYS_S = 600.0
 """So long a key counts that the issuer may have withdrawn meanwhile."""
 LEEWAY_S = 2
@@ -75,37 +77,52 @@ class Keys:
     def __init__(self) -> None:
         self._lock = Lock()
         self._set: KeySet | None = None
-        self._ask_at = 0.0
-        self._old_at = 0.0
+        self._missing: set[str] = set()
+        self._ask_at = self._hasty_at = self._old_at = 0.0
 
-    def all(self, kid: str) -> KeySet:
+    def all(self, kid: str, *, at_once: bool = False) -> KeySet:
         """Keys, of which one has this id if the issuer has it. Raises requests' errors.
 
-        One asks, and not again for some seconds whatever came of it; whoever has a known key does
-        not wait for that. While the issuer does not answer, what it said last is good.
+        One asks, and not again for some seconds whatever came of it; nobody waits for that who has
+        keys to go on with. While the issuer does not answer, what it said last is good; but of a
+        key that it was not asked for yet, nobody can say that it has none. `at_once` is for tokens
+        that come from the issuer itself: no stranger can make us ask with those.
         """
+        waits = self._set is None or at_once
+        if self._is_due(kid, at_once) and self._lock.acquire(blocking=waits):
+            try:
+                if self._is_due(kid, at_once):
+                    self._ask(kid)
+            finally:
+                self._lock.release()
         known = self._set
-        fine = known is not None and any(key.kid == kid for key in known.keys)
-        if monotonic() >= (self._old_at if fine else self._ask_at):
-            if self._lock.acquire(blocking=not fine):
-                try:
-                    if monotonic() >= self._ask_at:
-                        self._ask()
-                finally:
-                    self._lock.release()
-            known = self._set
         if known is None:
             raise requests.ConnectionError("the issuer did not answer a moment ago")
+        if kid and not self._has(kid) and kid not in self._missing:
+            raise requests.ConnectionError("the issuer was not asked for this key yet")
         return known
 
-    def _ask(self) -> None:
+    def _has(self, kid: str) -> bool:
+        return self._set is not None and any(key.kid == kid for key in self._set.keys)
+
+    def _is_due(self, kid: str, at_once: bool) -> bool:
+        if self._has(kid):
+            return monotonic() >= max(self._old_at, self._ask_at)
+        return monotonic() >= (self._hasty_at if at_once else self._ask_at)
+
+    def _ask(self, kid: str) -> None:
         try:
             self._set = KeySet.import_key_set(issuer.keys())
             self._old_at = monotonic() + KEYS_S
+            if len(self._missing) >= CACHED_MAX:
+                self._missing.clear()
+            self._missing.add(kid)
         except (requests.RequestException, JoseError, ValueError, TypeError, KeyError) as error:
             log.warning("the issuer's keys could not be read: %s", type(error).__name__)
         finally:
-            self._ask_at = monotonic() + REFETCH_S
+            # Our own provider's keys lie beside us.
+            self._ask_at = monotonic() + (0.0 if settings().local_mode else REFETCH_S)
+            self._hasty_at = min(self._ask_at, monotonic() + HASTY_S)
 
 
 @cache
@@ -140,11 +157,13 @@ def _check(token: str) -> Claims:
         raise refused("The token does not say whose it is.") from error
 
 
-def decoded(token: str) -> dict[str, Any]:
-    """What a valid access token says. Raises Problem 401, or 503 while keys are away."""
+def decoded(token: str, *, at_once: bool = False) -> dict[str, Any]:
+    """What a valid access token says. Raises Problem 401, or 503 while keys are away.
+
+    `at_once`: it comes from the issuer, which may have begun to sign with another key just now.
+    """
     try:
-        kid = _kid(token)
-        keys = keys_of(issuer.address()).all(kid)
+        keys = keys_of(issuer.address()).all(_kid(token), at_once=at_once)
         found = jwt.decode(token, keys, algorithms=issuer.ALGORITHMS)
         jwt.JWTClaimsRegistry(
             now=int(time()),

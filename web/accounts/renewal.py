@@ -2,6 +2,7 @@
 
 import logging
 from datetime import UTC, datetime
+from functools import partial
 
 import requests
 
@@ -28,7 +29,7 @@ def renew(key: bytes, row: Row) -> Row | None:
         return row
     known = Claims(row.sub, row.name, row.email, frozenset(row.roles), datetime.now(UTC))
     try:
-        grant = _asked(vault.unseal(begun[0].refresh_token), known)
+        grant = _asked(key, vault.unseal(begun[0].refresh_token), known)
     except tokens.RefusedError:
         end(key)
         return None
@@ -52,7 +53,19 @@ def end(key: bytes) -> Row | None:
     return ended[0] if ended else None
 
 
-def _asked(refresh_token: str | None, known: Claims) -> tokens.Grant:
+def _asked(key: bytes, refresh_token: str | None, known: Claims) -> tokens.Grant:
     if refresh_token is None:
         raise tokens.RefusedError
-    return tokens.refresh(refresh_token, known)
+    return tokens.refresh(refresh_token, known, partial(_keep, key, known.sub))
+
+
+def _keep(key: bytes, sub: str, refresh_token: str) -> None:
+    """Write down what the next question is asked with."""
+    sealed = vault.seal(refresh_token)
+    with pool("web").connection() as connection:
+        kept = write(
+            connection, "accounts.keep_refresh_token", key=key, sub=sub, refresh_token=sealed
+        )
+    if not kept:
+        # Signed out meanwhile: what came too late must not stay good.
+        tokens.revoke(refresh_token)

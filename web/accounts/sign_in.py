@@ -84,7 +84,7 @@ def callback() -> Response:
         visitor = None
     token = accounts.new_token()
     with pool("web").connection() as connection:
-        write(
+        rotated = write(
             connection,
             "accounts.sign_in",
             key=key,
@@ -93,6 +93,10 @@ def callback() -> Response:
             **grant.columns(),
         )
         audit.note(connection, "signed_in", grant.claims.sub)
+    if not rotated:
+        # Another tab was faster since we looked: a session more, same account.
+        accounts.begin(response, **grant.columns())
+        return response
     accounts.set_cookie(response, token)
     return response
 

@@ -1,6 +1,7 @@
 """What an issuer's token answer says: who somebody is, for how long, and how to ask again."""
 
 from collections import ChainMap
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -66,16 +67,21 @@ def change_code(code: str, redirect_uri: str, code_verifier: str, nonce: str) ->
     return _grant(token, dict(said), None)
 
 
-def refresh(refresh_token: str, known: Claims | None = None) -> Grant:
+def refresh(
+    refresh_token: str, known: Claims | None = None, keep: Callable[[str], None] | None = None
+) -> Grant:
     """A new grant for a refresh token. Raises RefusedError and requests' errors.
 
     What the issuer does not tell again is still as it was. One that is itself in trouble counts
-    as one that does not answer.
+    as one that does not answer. The next refresh token is given to `keep` before anything else can
+    fail: this one is good no more.
     """
     client = issuer.client()
     try:
         endpoint = client.load_server_metadata()["token_endpoint"]
         token = issuer.ask("refresh_token", url=endpoint, refresh_token=refresh_token)
+        if keep and token.get("refresh_token"):
+            keep(str(token["refresh_token"]))
         said = client.parse_id_token(token, nonce=None)
     except requests.RequestException:
         raise
@@ -98,6 +104,7 @@ def revoke(refresh_token: str) -> None:
 def _grant(token: dict[str, Any], id_token: dict[str, Any], known: Claims | None) -> Grant:
     """Put together what ID token, access token and userinfo say, all of the same subject."""
     sources = [id_token, _access_token(token)]
+    readable = any(sources)
     if not any(one.get("name") and one.get("email") for one in sources):
         sources.append(_userinfo(token))
     told = [one for one in sources if one]
@@ -110,10 +117,12 @@ def _grant(token: dict[str, Any], id_token: dict[str, Any], known: Claims | None
     except (KeyError, TypeError, ValueError) as error:
         raise RefusedError from error
     said = [one for one in told if "roles" in one or "realm_access" in one]
-    roles = frozenset().union(*map(bearer.roles_in, said)) if said else frozenset()
+    roles = frozenset().union(*map(bearer.roles_in, said))
+    # A token that can be read and names no role says that there is none any more.
+    untold = not said and not readable
     expires = str(token.get("expires_in", ""))
     return Grant(
-        replace(claims, roles=known.roles if known and not said else roles),
+        replace(claims, roles=known.roles if known and untold else roles),
         str(token.get("access_token", "")),
         token.get("refresh_token"),
         int(expires) if expires.isdecimal() else FRESH_S_MIN,
@@ -123,7 +132,7 @@ def _grant(token: dict[str, Any], id_token: dict[str, Any], known: Claims | None
 def _access_token(token: dict[str, Any]) -> dict[str, Any]:
     """What the access token says: Keycloak tells roles there alone, others' may be no JWT."""
     try:
-        return bearer.decoded(str(token.get("access_token", "")))
+        return bearer.decoded(str(token.get("access_token", "")), at_once=True)
     except Problem as problem:
         if problem.status == 503:
             raise requests.RequestException(problem.detail) from problem

@@ -3,10 +3,10 @@
 from flask import Response, jsonify
 
 from web import patience
-from web.accounts import caller, start_session
+from web.accounts import caller, known_now, start_session
 from web.api import api
 from web.api.contract import HOLDER, contract
-from web.api.schemas import SEATS_BODY
+from web.api.schemas import HOLD_BODY, SEATS_BODY
 from web.holds import lengthen, lock, unlock
 from web.inputs import event_id as checked
 from web.inputs import json_body, seat_ids
@@ -22,7 +22,7 @@ EVENT_NOT_FOUND = {404: ("not_found", "event_not_found"), 422: ("invalid_seats",
     "Hold all of the seats, or none, for ten minutes.",
     {200: "Hold"},
     who=HOLDER,
-    takes=SEATS_BODY,
+    takes=HOLD_BODY,
     refuses={
         **EVENT_NOT_FOUND,
         401: ("session_needed",),
@@ -84,6 +84,7 @@ def _session_needed() -> Response:
 
     Raises Problem 429 while too many come at once.
     """
+    known_now()
     if patience.needed():
         raise patience.refusal()
     refusal = document(

@@ -213,6 +213,11 @@ SEATS_BODY = {
     "properties": {"seat_ids": SEATS_NAMED},
     "required": ["seat_ids"],
 }
+PATIENCE: dict[str, Schema] = {
+    "task": {"type": "string", "description": "of a 429 that asks for patience"},
+    "work": {"type": "string", "description": "what was found for it; none after waiting"},
+}
+HOLD_BODY = {**SEATS_BODY, "properties": {"seat_ids": SEATS_NAMED, **PATIENCE}}
 ORDER_BODY = {
     "type": "object",
     "properties": {
@@ -232,7 +237,7 @@ ORDER_BODY = {
 CARD_BODY = {"type": "object", "properties": {"card_number": CARD}, "required": ["card_number"]}
 LOGIN_BODY = {
     "type": "object",
-    "properties": {"next": {"type": "string", "maxLength": ADDRESS_LETTERS_MAX}},
+    "properties": {"next": {"type": "string", "maxLength": ADDRESS_LETTERS_MAX}, **PATIENCE},
 }
 REFRESH_BODY = {
     "type": "object",

@@ -1,6 +1,7 @@
 """The embedded OpenID provider: local mode signs people in with nothing to install."""
 
 import os
+from itertools import chain
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,12 +11,16 @@ from authlib.oauth2.rfc7636 import CodeChallenge
 from flask import Blueprint, Flask, Response, jsonify, make_response, render_template, request
 
 from pipeline.settings import settings
+from web import limits, patience
 from web.accounts import audit
 from web.problems import Problem
 from web.provider import clients, grants, keys, refreshing, users
 from web.provider.registration import TAKEN, read_applicant
 
 pages = Blueprint("provider", __name__)
+
+SOMEBODYS = frozenset({"email", "name", "password"})
+"""Fields that somebody types, which their own checks read; all others are the client's."""
 
 
 def register(app: Flask) -> None:
@@ -69,22 +74,35 @@ def configuration() -> Response:
 def authorize() -> Response:
     """Who are you? A right answer goes back to the client with a code."""
     grant = _grant()
+    if request.method == "GET":
+        return _asked(200)
+    often = limits.guessed_often()
+    if often and not patience.shown():
+        return _asked(429, often=True)
     email = request.form.get("email", "")
-    wrong = request.method == "POST"
-    if wrong:
-        user = users.with_password(email, request.form.get("password", ""))
-        if user is not None:
-            return _back_to_the_client(grant, user)
-        audit.record("sign_in_refused", None, audit.About(email=email))
-    other = _same_request("register")
+    user = users.with_password(email, request.form.get("password", ""))
+    if user is not None:
+        return _back_to_the_client(grant, user)
+    audit.record("sign_in_refused", None, audit.About(email=email))
+    return _asked(401, often=often)
+
+
+def _asked(status: int, *, often: bool = False) -> Response:
+    """The form; where an account was tried often it carries what its next sending waits for."""
+    task, seconds = patience.begun() if often else ("", 0)
     page = render_template(
         "accounts/sign_in.html",
-        wrong=wrong,
-        email=email,
-        other=other,
+        wrong=status == 401,
+        wait=status == 429,
+        task=task,
+        email=request.form.get("email", ""),
+        other=_same_request("register"),
         demo=not settings().reachable,
     )
-    return _kept_by_nobody(page, 401 if wrong else 200)
+    response = _kept_by_nobody(page, status)
+    if status == 429:
+        response.headers["Retry-After"] = str(seconds)
+    return response
 
 
 @pages.route("/provider/register", methods=["GET", "POST"])
@@ -107,6 +125,10 @@ def register_somebody() -> Response:
 
 def _grant() -> Any:
     """What the client asks for. Raises Problem 400 where it may not."""
+    # What cannot be stored is told before a password is, and not after it was right.
+    asked = chain(request.args.items(multi=True), request.form.items(multi=True))
+    if not all(text.isprintable() for name, text in asked if name not in SOMEBODYS):
+        raise Problem(400, "bad_request", "What the client asks for cannot be read.")
     try:
         return _server().get_consent_grant(end_user=None)
     except OAuth2Error as error:

@@ -67,7 +67,7 @@ def family_of(code: str) -> UUID:
 
 
 def end(family: UUID) -> None:
-    """Nothing of this family is good any more."""
+    """Nothing of this family is good any more, nor what is given out for it just now."""
     with pool("web").connection() as connection:
         write(connection, "accounts.end_refresh_tokens", family=family)
 
@@ -88,6 +88,11 @@ class RefreshGrant(RefreshTokenGrant):  # type: ignore[misc]  # Authlib ships no
                 token=_digest(refresh_token),
                 issuer=settings().public_url,
             )
+            # Asked afterwards, to see the use of somebody for whom this one had to wait.
+            known = read(connection, "accounts.refresh_token_family", token=_digest(refresh_token))
+        if not rows and known and known[0].used_at:
+            # Whoever shows a used one has a copy (RFC 9700, 4.14.2).
+            end(known[0].family)
         return Credential(rows[0]) if rows else None
 
     def authenticate_user(self, credential: Credential) -> User | None:

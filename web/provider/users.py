@@ -70,8 +70,9 @@ def with_email(email: str) -> User | None:
 
 
 def _by_email(email: str) -> Row | None:
-    # Postgres refuses some of what a form can carry, and nobody's address holds it.
-    if not email.isprintable():
+    # Postgres refuses some of what a form can carry, and makes small letters of others than we do
+    # where guesses are counted; nobody's address holds either.
+    if not (email.isascii() and email.isprintable()):
         return None
     with pool("web").connection() as connection:
         rows = read(connection, "accounts.user_by_email", email=email[:LETTERS_MAX])
