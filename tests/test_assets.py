@@ -1,8 +1,10 @@
 """Our files: compressed once, kept for a year by who asks for this release's, and pages by nobody else."""
 
 import gzip
+import os
 import re
 from pathlib import Path
+from time import time
 
 import brotli
 import pytest
@@ -19,15 +21,25 @@ def test_a_release_lies_under_its_digest_with_what_is_smaller_beside_it(tmp_path
     root = lay_out(tmp_path)
     assert root.name == digest()
     style = (STATIC / "style.css").read_bytes()
-    laid = root / "static/style.css"
+    laid = root / "style.css"
     assert laid.read_bytes() == style
     assert brotli.decompress(laid.with_name("style.css.br").read_bytes()) == style
     assert gzip.decompress(laid.with_name("style.css.gz").read_bytes()) == style
-    assert not list(root.glob("static/fonts/*.woff2.*"))
+    assert not list(root.glob("fonts/*.woff2.*"))
     before = laid.stat().st_mtime_ns
     assert lay_out(tmp_path) == root
     assert laid.stat().st_mtime_ns == before
-    assert [path.name for path in tmp_path.iterdir()] == [digest()]
+    assert [path.name for path in root.parent.iterdir()] == [digest()]
+
+
+def test_an_earlier_release_stays_for_days_and_not_for_ever(tmp_path: Path) -> None:
+    yesterdays, long_gone = (tmp_path / "static" / name for name in ("0" * 12, "1" * 12))
+    for folder, days in ((yesterdays, 1.5), (long_gone, 8)):
+        folder.mkdir(parents=True)
+        os.utime(folder, (time() - days * 86_400,) * 2)
+    lay_out(tmp_path)
+    assert yesterdays.is_dir()
+    assert not long_gone.exists()
 
 
 def test_every_file_that_a_page_names_is_there(client: FlaskClient) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 from functools import cache
 from pathlib import Path
+from time import time
 
 import brotli
 
@@ -14,6 +15,7 @@ BUILT = Path(__file__).parent.parent / "service-worker/build/built"
 """What web/offline_build.py makes; the two that pages name belong to the files."""
 BUILT_FOR_PAGES = ("offline.js", "ticket-check.js")
 DIGEST_LETTERS = 12
+KEPT_S = 7 * 86_400
 COMPRESSED = frozenset((".css", ".js", ".svg", ".txt"))
 
 
@@ -44,14 +46,19 @@ def asset(name: str) -> str:
 
 
 def lay_out(folder: Path) -> Path:
-    """Copy the files with their compressed forms (br, gzip) to a folder of this release."""
-    root = folder / digest()
+    """Copy the files with their compressed forms (br, gzip) to `static/{digest}` there.
+
+    Earlier releases stay for a week: pages of theirs that are still open name them.
+    """
+    releases = folder / "static"
+    root = releases / digest()
     if root.is_dir():
+        root.touch()
         return root
-    making = folder / f"{digest()}.{os.getpid()}.new"
+    making = releases / f"{digest()}.{os.getpid()}.new"
     shutil.rmtree(making, ignore_errors=True)
     for name, path in files().items():
-        copy = making / "static" / name
+        copy = making / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         content = path.read_bytes()
         copy.write_bytes(content)
@@ -63,6 +70,9 @@ def lay_out(folder: Path) -> Path:
     except OSError:
         # Another front of this release was quicker; both copies are the same.
         shutil.rmtree(making)
+    for old in releases.iterdir():
+        if old != root and old.stat().st_mtime < time() - KEPT_S:
+            shutil.rmtree(old, ignore_errors=True)
     return root
 
 

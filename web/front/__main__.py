@@ -72,7 +72,7 @@ def main() -> int:
             "XDG_CONFIG_HOME": str(now.data_dir / "caddy"),
             "FRONT_PORT": str(now.port),
             "FRONT_BIND": binding(bind, now.front_socket),
-            "FRONT_ROOT": str(lay_out(now.data_dir / "assets")),
+            "FRONT_ROOT": str(lay_out(now.data_dir / "assets").parents[1]),
             "FRONT_RELEASE": digest(),
             "FRONT_HSTS": f"Strict-Transport-Security {now.hsts}" if now.hsts else "",
             "FRONT_TRUSTED": " ".join(now.trusted_proxies or (NOBODY,)),
