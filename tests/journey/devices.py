@@ -14,7 +14,12 @@ from tests.browser import PHONE, found, until
 from tests.journey.buyers import sign_in
 
 PIECE = 65_536
-Way = Literal["open", "cut", "deaf"]
+Way = Literal["open", "cut", "deaf", "busy"]
+PATIENCE_S = 3
+BUSY = (
+    f"HTTP/1.1 503 Service Unavailable\r\nRetry-After: {PATIENCE_S}\r\n"
+    "Content-Length: 0\r\nConnection: close\r\n\r\n"
+).encode()
 
 WAITING = """async () => {
   const open = indexedDB.open("ticketbuster");
@@ -47,7 +52,7 @@ EVERYTHING = """async () => {
 
 
 class Line:
-    """A TCP line to a port of this machine: open, cut, or deaf (what is asked arrives, no answer does)."""
+    """A TCP line to a port of this machine: open, cut, deaf (what is asked arrives, no answer does), or busy."""
 
     def __init__(self, to: int) -> None:
         self.to = to
@@ -68,7 +73,7 @@ class Line:
     @way.setter
     def way(self, now: Way) -> None:
         self._way = now
-        if now == "cut":
+        if now in ("cut", "busy"):
             self.hang_up()
 
     def hang_up(self) -> None:
@@ -90,6 +95,11 @@ class Line:
     def _join(self, near: socket.socket) -> None:
         if self.way == "cut":
             near.close()
+            return
+        if self.way == "busy":
+            with near, suppress(OSError):
+                near.recv(PIECE)
+                near.sendall(BUSY)
             return
         try:
             far = socket.create_connection(("127.0.0.1", self.to))

@@ -204,8 +204,10 @@ def is_ready(address: str) -> bool:
 
 
 @contextmanager
-def running(folder: Path, command: tuple[str, ...] = RUN, **environment: str) -> Iterator[System]:
-    """Start everything; at the end everything must be gone."""
+def running(
+    folder: Path, command: tuple[str, ...] = RUN, root: str = str(ROOT), **environment: str
+) -> Iterator[System]:
+    """Start everything, of the code in that folder; at the end everything must be gone."""
     port = int(environment.get("PORT") or free_ports(1)[0])
     known = ("PATH", "HOME", "LANG", "VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
     environment = {
@@ -220,7 +222,7 @@ def running(folder: Path, command: tuple[str, ...] = RUN, **environment: str) ->
     with (folder / "run.log").open("ab") as log:
         launcher = subprocess.Popen(
             [sys.executable, "-m", *command],
-            cwd=ROOT,
+            cwd=root,
             env=environment,
             stdout=log,
             stderr=log,

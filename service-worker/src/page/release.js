@@ -3,18 +3,23 @@ import { shape } from "./talk.js";
 
 const LOOK_MS = 3600000;
 
+// Other open pages go on as they are: whoever asked for the newer version gets it.
+let wanted = false;
+
 async function offer(ready) {
   if (document.querySelector(".note.release")) return;
   const place = (await shape("release")).firstElementChild;
   document.body.append(place);
-  place.querySelector("button").addEventListener("click", () => ready.postMessage({ type: "skip-waiting" }));
+  place.querySelector("button").addEventListener("click", () => {
+    wanted = true;
+    ready.postMessage({ type: "skip-waiting" });
+  });
 }
 
 export async function register() {
   const address = "/service-worker.js";
   const registration = await navigator.serviceWorker.register(address, { scope: "/", updateViaCache: "none" });
-  const had = navigator.serviceWorker.controller;
-  navigator.serviceWorker.addEventListener("controllerchange", () => had && location.reload());
+  navigator.serviceWorker.addEventListener("controllerchange", () => wanted && location.reload());
   const look = () => registration.waiting && navigator.serviceWorker.controller && offer(registration.waiting);
   look();
   registration.addEventListener("updatefound", () => {

@@ -42,16 +42,22 @@ async function cardOf(purchase) {
   card.querySelector(".withdraw")?.addEventListener("click", () => tell({ type: "withdraw", key: purchase.key }).catch(() => {}));
   card.querySelector(".seen")?.addEventListener("click", () => remove("purchases", purchase.key).then(draw));
   const bell = card.querySelector(".bell");
-  if (bell && "Notification" in self && Notification.permission === "default") {
-    bell.hidden = false;
+  if (bell && "Notification" in self) {
+    bell.hidden = Notification.permission !== "default";
     bell.addEventListener("click", () => allow(bell));
+    if (Notification.permission === "granted") await layWords();
   }
   return card;
 }
 
-async function allow(bell) {
+// The worker says an outcome in the language in which it was asked to.
+async function layWords() {
   const words = Object.fromEntries([...(await shape("notifications")).querySelectorAll("[data-kind]")].map((one) => [one.dataset.kind, one.textContent]));
   await setFact("words", words);
+}
+
+async function allow(bell) {
+  await layWords();
   await Notification.requestPermission();
   bell.hidden = true;
 }
