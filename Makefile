@@ -62,6 +62,7 @@ fuzz: .venv/installed-dev ## thousands of requests, right and wrong, against the
 
 schedules: .venv/installed-dev ## N (10) random schedules of a bad network over a purchase, from SEED (1) on
 	$(BIN)/python -m tests.browser
+	$(BIN)/python -m web.offline_build
 	$(BIN)/python -m tests.journey.offline.schedules $(N) $(or $(SEED),1)
 
 scan: .venv/installed-dev ## known faults in our code and in what it stands on

@@ -14,7 +14,7 @@ from tests.browser import PHONE, found, until
 from tests.journey.buyers import sign_in
 
 PIECE = 65_536
-Way = Literal["open", "cut", "deaf", "busy"]
+Way = Literal["open", "cut", "deaf", "busy", "mute"]
 PATIENCE_S = 3
 BUSY = (
     f"HTTP/1.1 503 Service Unavailable\r\nRetry-After: {PATIENCE_S}\r\n"
@@ -52,7 +52,10 @@ EVERYTHING = """async () => {
 
 
 class Line:
-    """A TCP line to a port of this machine: open, cut, deaf (what is asked arrives, no answer does), or busy."""
+    """A TCP line to a port of this machine: open, cut, deaf, mute or busy.
+
+    Deaf: what is asked arrives, no answer does. Mute: nothing passes, and nothing says so.
+    """
 
     def __init__(self, to: int) -> None:
         self.to = to
@@ -72,8 +75,10 @@ class Line:
 
     @way.setter
     def way(self, now: Way) -> None:
+        # What a mute line swallowed is missing: whatever went by it ends with it.
+        ends = now in ("cut", "busy") or (self._way == "mute" and now != "mute")
         self._way = now
-        if now in ("cut", "busy"):
+        if ends:
             self.hang_up()
 
     def hang_up(self) -> None:
@@ -118,6 +123,8 @@ class Line:
                     self.passed += 1
                 if self.way == "cut" or (self.way == "deaf" and answers):
                     break
+                if self.way == "mute":
+                    continue
                 sink.sendall(piece)
         for end in (source, sink):
             self._ends.discard(end)

@@ -1,23 +1,48 @@
 """Orders are the purchases that their buyer was told of, whatever the network did; `make schedules` runs more."""
 
+from collections import Counter
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Playwright
 
 from tests.journey.devices import Line
-from tests.journey.offline.schedules import draw, world
+from tests.journey.offline.schedules import World, draw, lay_in, read, written
 from tests.journey.system import System
 
-SEEDS = range(1, 5)
+SEEDS = range(1, 4)
+LEFT = {
+    "a refusal": "hold:0 type:4 tap:0 look:0",
+    "an order": "hold:0 type:1 lose:0 tap:0 restore:0 look:0",
+}
+"""Somebody taps and goes on at once: nobody is on the page by which the server answers."""
 
 
-def test_what_was_bought_is_what_was_told(
-    playwright: Playwright, system: System, line: Line, tmp_path: Path
-) -> None:
-    made = 0
-    with world(playwright, system, line, tmp_path) as here:
-        for seed in SEEDS:
-            wrong, orders = here.run(draw(seed))
-            assert wrong == [], (seed, draw(seed))
-            made += orders
-    assert made, "nothing was bought: this proves nothing"
+@pytest.fixture(scope="module")
+def blank(
+    playwright: Playwright, system: System, outside: Line, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A phone on which the worker lies."""
+    outside.way, outside.to = "open", system.settings.port
+    return lay_in(playwright, outside, tmp_path_factory.mktemp("blank") / "phone")
+
+
+@pytest.fixture
+def world(playwright: Playwright, system: System, line: Line, blank: Path, tmp_path: Path) -> World:
+    return World(playwright, system, line, blank, tmp_path)
+
+
+def test_what_was_bought_is_what_was_told(world: World) -> None:
+    counts: Counter[str] = Counter()
+    for seed in SEEDS:
+        verdict = world.run(draw(seed))
+        assert verdict.wrong == [], (seed, written(draw(seed)))
+        counts += verdict.counts
+    assert counts["orders"], "nothing was bought: this proves nothing"
+
+
+@pytest.mark.parametrize("steps", LEFT.values(), ids=LEFT.keys())
+def test_who_goes_on_before_the_answer_is_told_all_the_same(world: World, steps: str) -> None:
+    verdict = world.run(read(steps))
+    assert verdict.wrong == []
+    assert verdict.counts["sent"] == 1
