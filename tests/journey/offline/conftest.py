@@ -1,5 +1,6 @@
 """A system behind a line that can be cut, and phones that keep things, for the tests of this folder."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from playwright.sync_api import Playwright, sync_playwright
 
 from pipeline.prepare import free_ports
 from tests.journey.devices import Device, Line, devices
+from tests.journey.offline.schedules import sign_in_once
 from tests.journey.system import System, running
 
 Make = Callable[[str, str], Device]
@@ -48,9 +50,20 @@ def line(outside: Line, system: System) -> Line:
     return outside
 
 
+@pytest.fixture(scope="module")
+def signed_in(
+    playwright: Playwright, system: System, outside: Line, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """What a phone keeps on which Ana has just signed in, to be copied."""
+    outside.way, outside.to = "open", system.settings.port
+    return sign_in_once(playwright, outside, tmp_path_factory.mktemp("signed") / "in")
+
+
 @pytest.fixture
-def ana(make: Make, line: Line) -> Device:
+def ana(make: Make, line: Line, signed_in: Path, tmp_path: Path) -> Device:
     """Ana's phone, signed in, the worker behind its pages."""
+    shutil.copytree(signed_in, tmp_path / "ana")
     device = make("ana", line.address)
-    device.sign_in("ana")
+    device.page.goto("/")
+    device.ready()
     return device

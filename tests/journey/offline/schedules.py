@@ -8,8 +8,8 @@ steps, and the shortest list that still fails is printed.
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -133,6 +133,7 @@ class World:
     playwright: Playwright
     system: System
     line: Line
+    phone: Path
     folder: Path
 
     def orders(self) -> set[str]:
@@ -146,7 +147,7 @@ class World:
         """What is wrong after these steps, and how many orders came of them."""
         before, charged = self.orders(), self.charged()
         own = Path(tempfile.mkdtemp(dir=self.folder))
-        shutil.copytree(self.folder / "signed-in", own, dirs_exist_ok=True)
+        shutil.copytree(self.phone, own, dirs_exist_ok=True)
         self.line.way = "open"
         device = Device(self.playwright, own, self.line.address, before=[REMEMBER])
         try:
@@ -193,15 +194,13 @@ class World:
         return steps
 
 
-@contextmanager
-def world(playwright: Playwright, system: System, line: Line, folder: Path) -> Iterator[World]:
+def sign_in_once(playwright: Playwright, line: Line, folder: Path) -> Path:
     """Ana signs in once; each schedule has a copy of her phone as it is then."""
-    line.way = "open"
-    first = Device(playwright, folder / "signed-in", line.address)
-    first.sign_in("ana")
-    first.page.goto("/events")
-    first.close()
-    yield World(playwright, system, line, folder)
+    device = Device(playwright, folder, line.address)
+    device.sign_in("ana")
+    device.page.goto("/events")
+    device.close()
+    return folder
 
 
 def main(count: int, seed: int, say: Callable[[str], object] = sys.stdout.write) -> int:
@@ -211,10 +210,9 @@ def main(count: int, seed: int, say: Callable[[str], object] = sys.stdout.write)
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         folder = Path(name)
         port, address = str(outside.to), outside.address
-        with (
-            running(folder / "data", PORT=port, PUBLIC_URL=address) as system,
-            world(playwright, system, outside, folder) as here,
-        ):
+        with running(folder / "data", PORT=port, PUBLIC_URL=address) as system:
+            phone = sign_in_once(playwright, outside, folder / "phone")
+            here = World(playwright, system, outside, phone, folder)
             for one in range(seed, seed + count):
                 wrong, orders = here.run(draw(one))
                 made += orders

@@ -98,8 +98,11 @@ def test_another_account_finds_nothing_and_sends_nothing(
 
 
 def test_signing_out_wipes_and_a_session_that_ended_does_not(
-    system: System, ana: Device, line: Line
+    system: System, make: Make, line: Line
 ) -> None:
+    # A session of its own, which ends here.
+    ana = make("ana", line.address)
+    ana.sign_in("ana")
     hold(system, ana)
     card(ana.page)
     tap(ana.page)
@@ -322,7 +325,7 @@ def another_release(folder: Path) -> Path:
     for name in files.split("\0"):
         if name and (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+            shutil.copy2(ROOT / name, folder / name)
     modules = "service-worker/node_modules"
     (folder / modules).symlink_to(ROOT / modules)
     with (folder / "web/static/style.css").open("a") as style:

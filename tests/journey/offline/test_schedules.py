@@ -5,19 +5,19 @@ from pathlib import Path
 from playwright.sync_api import Playwright
 
 from tests.journey.devices import Line
-from tests.journey.offline.schedules import draw, world
+from tests.journey.offline.schedules import World, draw
 from tests.journey.system import System
 
 SEEDS = range(1, 5)
 
 
 def test_what_was_bought_is_what_was_told(
-    playwright: Playwright, system: System, line: Line, tmp_path: Path
+    playwright: Playwright, system: System, line: Line, signed_in: Path, tmp_path: Path
 ) -> None:
     made = 0
-    with world(playwright, system, line, tmp_path) as here:
-        for seed in SEEDS:
-            wrong, orders = here.run(draw(seed))
-            assert wrong == [], (seed, draw(seed))
-            made += orders
+    here = World(playwright, system, line, signed_in, tmp_path)
+    for seed in SEEDS:
+        wrong, orders = here.run(draw(seed))
+        assert wrong == [], (seed, draw(seed))
+        made += orders
     assert made, "nothing was bought: this proves nothing"
