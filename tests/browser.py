@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
-from typing import Literal
+from typing import Any, Literal
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 from playwright.sync_api import Error as PageError
@@ -76,11 +76,9 @@ def phone(browser: Browser, address: str, workers: Workers = "allow") -> Page:
 
     A test that answers for the network blocks service workers: what they ask for passes it by.
     """
+    size: Any = PHONE
     page = browser.new_context(
-        viewport=PHONE,
-        base_url=address,
-        locale="es-PE",
-        service_workers=workers,  # type: ignore[arg-type]
+        viewport=size, base_url=address, locale="es-PE", service_workers=workers
     ).new_page()
 
     def fail(error: object) -> None:
