@@ -4,7 +4,7 @@ BIN := .venv/bin
 N ?= 10
 KILLS := tests/journey/test_killed.py
 .DEFAULT_GOAL := help
-.PHONY: help setup run tunnel test test-journeys test-rest lint bench audit fuzz scan stubs translations pictures token tokens
+.PHONY: help setup run tunnel test test-journeys test-rest lint bench audit fuzz schedules scan stubs translations pictures token tokens
 .SILENT:
 
 help: ## this list
@@ -59,6 +59,10 @@ audit: .venv/installed-dev ## the pages as Lighthouse, axe and a slow phone see 
 
 fuzz: .venv/installed-dev ## thousands of requests, right and wrong, against the API's own document
 	$(BIN)/python -m tests.fuzz $(EXAMPLES) $(SEED)
+
+schedules: .venv/installed-dev ## N (10) random schedules of a bad network over a purchase, from SEED (1) on
+	$(BIN)/python -m tests.browser
+	$(BIN)/python -m tests.journey.offline.schedules $(N) $(or $(SEED),1)
 
 scan: .venv/installed-dev ## known faults in our code and in what it stands on
 	$(BIN)/python -m tests.scan

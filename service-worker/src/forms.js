@@ -1,6 +1,6 @@
 // The two forms that may wait for the network: a purchase, and a choice of seats. A card's number is never laid by.
 import { away } from "./caches.js";
-import { alone, ask, later, lay, lookUp, patience, wait } from "./purchases.js";
+import { alone, ask, end, later, lay, lookUp, patience, wait } from "./purchases.js";
 import * as store from "./store.js";
 import { account } from "./whose.js";
 
@@ -45,7 +45,8 @@ export async function bought({ request }) {
 // On to the order, to sign in, or to wait for the bank: a redirect does not say where to, but the key does.
 async function led(key, answer) {
   const found = await lookUp(key);
-  if (found.kind === "bought") return settled(key, see(`/orders/${found.order_uuid}`));
+  // Its page has yet to come: only then is the buyer told, and the record goes (page/waiting.js).
+  if (found.kind === "bought") return (await end(key, found), see(`/orders/${found.order_uuid}`));
   return found.again && !found.state ? waiting(key) : settled(key, answer);
 }
 

@@ -171,8 +171,11 @@ export async function later(key, { wait_ms = 0, state, now = false }) {
   });
 }
 
+export const end = (key, outcome) =>
+  store.change("purchases", key, (now) => now && { ...now, state: "done", outcome, done_at: Date.now(), told: false });
+
 async function done(key, outcome) {
-  const purchase = await store.change("purchases", key, (now) => now && { ...now, state: "done", outcome, done_at: Date.now(), told: false });
+  const purchase = await end(key, outcome);
   if (!purchase) return null;
   await say({ type: "outcome", key });
   await notify(purchase);

@@ -3,7 +3,7 @@
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
@@ -129,11 +129,13 @@ class Line:
 class Device:
     """A browser that can be closed and opened again with what it keeps."""
 
-    def __init__(self, playwright: Playwright, folder: Path, address: str) -> None:
+    def __init__(
+        self, playwright: Playwright, folder: Path, address: str, before: Sequence[str] = ()
+    ) -> None:
         self._playwright = playwright
         self._folder = folder
         self.address = address
-        self.before: list[str] = []
+        self._before = before
         """Scripts that run before each page's own."""
         self.context: BrowserContext
         self.page: Page
@@ -152,7 +154,7 @@ class Device:
             base_url=self.address,
             reduced_motion="reduce",
         )
-        for script in self.before:
+        for script in self._before:
             self.context.add_init_script(script)
         self.page = self.context.pages[0]
         return self.page

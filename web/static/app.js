@@ -405,7 +405,9 @@ whole_code?.addEventListener("click", (event) => {
   event.preventDefault();
   const screen = document.createElement("dialog");
   screen.className = "bright";
-  screen.append(whole_code.firstElementChild.cloneNode());
+  const hint = document.createElement("p");
+  hint.textContent = whole_code.dataset.bright;
+  screen.append(whole_code.firstElementChild.cloneNode(), hint);
   screen.addEventListener("click", () => screen.close());
   screen.addEventListener("close", () => screen.remove());
   document.body.append(screen);

@@ -70,6 +70,10 @@ let drawing = Promise.resolve();
 export const draw = () => (drawing = drawing.then(redraw).catch((error) => console.error(error)));
 
 async function redraw() {
+  // An order that is seen needs no other word.
+  const order = document.querySelector(".order[data-status]")?.id;
+  for (const { key, outcome } of await purchases())
+    if (outcome?.order_uuid && order === `order-${outcome.order_uuid}`) await remove("purchases", key);
   const list = document.querySelector("#waiting");
   if (!list) return note();
   await cards(list);
@@ -81,10 +85,7 @@ async function cards(list) {
   const key = ownPage && decodeURIComponent(location.pathname.split("/")[2]);
   const known = (await purchases()).filter((one) => (ownPage ? one.key === key : !one.told));
   const bought = ownPage && known.find((one) => one.outcome?.kind === "bought");
-  if (bought && isOnline()) {
-    await remove("purchases", key);
-    return location.replace(`/orders/${bought.outcome.order_uuid}`);
-  }
+  if (bought && isOnline()) return location.replace(`/orders/${bought.outcome.order_uuid}`);
   // A card that still says what it said stays where it is: it keeps the focus, and nobody hears it again.
   const shown = new Map([...list.children].map((card) => [card.dataset.says, card]));
   const wanted = await Promise.all(known.map((one) => shown.get(saysOf(one)) ?? cardOf(one)));

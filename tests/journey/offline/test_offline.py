@@ -123,6 +123,29 @@ def test_signing_out_wipes_and_a_session_that_ended_does_not(
     expect(ana.page.locator("#shell")).to_be_visible()
 
 
+def test_a_code_reads_on_a_small_dim_screen(system: System, ana: Device) -> None:
+    order = bought(system, ana)
+    [(ticket, code), *_] = system.rows(
+        "SELECT ticket_uuid, code FROM orders.tickets WHERE order_uuid = %s", order
+    )
+    page = ana.page
+    page.set_viewport_size({"width": 320, "height": 568})
+    page.goto(f"/tickets/{ticket}")
+    page.locator("a.whole").click()
+    shown = page.locator(".bright .qr").bounding_box()
+    assert shown
+    assert shown["width"] >= 0.6 * 320
+    expect(page.locator(".bright p")).to_contain_text("brillo")
+    shot = Image.open(io.BytesIO(page.locator(".bright").screenshot())).convert("L")
+    assert {shot.getpixel(at) for at in ((0, 0), (319, 0), (0, shot.height - 1))} == {255}
+    # 25 mm on a phone of 320 dots an inch, with 30 % of the contrast.
+    small = shot.crop((0, int(shown["y"]), 320, int(shown["y"] + shown["height"]))).resize(
+        (315, 315)
+    )
+    dim = small.point(lambda value: int(80 + value * 0.3))
+    assert [found.text for found in zxingcpp.read_barcodes(dim)] == [code]
+
+
 def test_search_kinds_and_order_go_over_what_is_kept(
     system: System, ana: Device, line: Line
 ) -> None:

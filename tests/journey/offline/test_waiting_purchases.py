@@ -4,13 +4,14 @@ import re
 from collections.abc import Callable
 from time import time
 
+import psycopg
 from playwright.sync_api import expect
 
 from tests.browser import until
 from tests.journey.buyers import event_with, fill_card, sign_in, tick
 from tests.journey.devices import PATIENCE_S, Device, Line
 from tests.journey.offline.deeds import SENT_S_MAX, card, hold, one_order, orders, seen, tap, waits
-from tests.journey.system import System, wait_for
+from tests.journey.system import PAYS, System, wait_for
 
 Make = Callable[[str, str], Device]
 
@@ -262,3 +263,66 @@ def test_an_outcome_behind_a_closed_page_is_said_by_the_system(
     seen(ana.page, lambda: orders(system, seats), "not sent")
     seen(ana.page, lambda: worker.evaluate("() => self.said"), "nothing was said")
     assert worker.evaluate("() => self.said") == ["Comprado: tus entradas llegan"]
+
+
+def test_seats_that_somebody_took_meanwhile_are_told_and_not_charged(
+    system: System, ana: Device, line: Line
+) -> None:
+    event, seats = hold(system, ana)
+    charged = len(system.ledger())
+    card(ana.page)
+    line.way = "cut"
+    tap(ana.page)
+    waits(ana)
+    # Her time runs out, and somebody else is quicker.
+    alter(
+        system,
+        "UPDATE catalog.seats SET held_until = now() - interval '1 s' WHERE id = %s",
+        seats[0],
+    )
+    bruno = system.provider("token", "bruno@example.com")[0]
+    assert system.order(event, seats, bruno, card=PAYS).status_code == 201
+    line.way = "open"
+    told = ana.page.locator(".waits-card.done")
+    expect(told).to_contain_text("Alguien se llevó", timeout=SENT_S_MAX * 1000)
+    expect(told).to_contain_text("No se cobró nada")
+    assert len(orders(system, seats)) == 1
+    paid = [one for one in system.ledger().values() if one["state"] in ("authorised", "captured")]
+    assert len(paid) <= charged + 1
+    told.get_by_role("button", name="Buscar asientos iguales").click()
+    expect(ana.page.locator(".refusal")).to_be_visible()
+
+
+def test_a_sale_that_is_over_is_told(system: System, ana: Device, line: Line) -> None:
+    event, seats = hold(system, ana)
+    card(ana.page)
+    line.way = "cut"
+    tap(ana.page)
+    waits(ana)
+    alter(system, "UPDATE catalog.events SET status = 'CANCELLED' WHERE id = %s", event)
+    try:
+        line.way = "open"
+        told = ana.page.locator(".waits-card.done")
+        expect(told).to_contain_text("La venta terminó", timeout=SENT_S_MAX * 1000)
+        assert orders(system, seats) == []
+    finally:
+        alter(system, "UPDATE catalog.events SET status = 'PUBLISHED' WHERE id = %s", event)
+
+
+def test_another_price_is_told_before_any_charge(system: System, ana: Device, line: Line) -> None:
+    _, seats = hold(system, ana)
+    card(ana.page)
+    line.way = "cut"
+    tap(ana.page)
+    waits(ana)
+    alter(system, "UPDATE catalog.seats SET price = price + 1 WHERE id = %s", seats[0])
+    line.way = "open"
+    told = ana.page.locator(".waits-card.done")
+    expect(told).to_contain_text("El precio cambió", timeout=SENT_S_MAX * 1000)
+    assert orders(system, seats) == []
+
+
+def alter(system: System, statement: str, what: int) -> None:
+    """What happens meanwhile, done to the tables as their owner."""
+    with psycopg.connect(system.settings.database_url, autocommit=True) as connection:
+        assert connection.execute(statement.encode(), (what,)).rowcount == 1
