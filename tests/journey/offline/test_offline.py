@@ -202,7 +202,7 @@ def test_a_ticket_with_a_false_signature_is_not_finished(ana: Device, system: Sy
     )
     ana.page.goto(f"/orders/{order}")
     until(ana.page, "() => document.body.matches('.unkept')")
-    expect(ana.page.locator("#kept")).to_contain_text("No pudimos guardarlas")
+    expect(ana.page.locator(".order .finished")).to_contain_text("No se pudo guardar")
 
 
 def test_a_browser_without_workers_says_so_and_offers_the_picture(
@@ -218,7 +218,7 @@ def test_a_browser_without_workers_says_so_and_offers_the_picture(
     fill_card(page)
     tap(page)
     page.wait_for_url("**/orders/*")
-    expect(page.locator("#kept")).to_contain_text("no guarda entradas", timeout=20_000)
+    expect(page.locator(".order .finished")).to_contain_text("no guarda entradas", timeout=20_000)
     expect(page.locator(".order .finished")).to_be_visible()
     page.get_by_role("link", name="Abrir la entrada").first.click()
     with page.expect_download() as download:
