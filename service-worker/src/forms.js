@@ -33,9 +33,9 @@ export async function bought({ request }) {
     if (!key || !(await lay({ ...purchase, account: owner, sent: true }))) return sent(request, form);
     try {
       const answer = await sent(request, form);
-      if (away(answer) || answer.status === 429) return await waiting(key, patience(answer));
+      if (answer.status >= 500 || answer.status === 429) return await waiting(key, patience(answer));
       // Refused: the checkout says so, with the clock and another card's fields.
-      return answer.type === "opaqueredirect" ? await led(key, answer) : await settled(key, answer);
+      return answer.type === "opaqueredirect" ? await led(key, answer) : await answered(key, answer);
     } catch {
       return waiting(key);
     }
@@ -50,7 +50,15 @@ async function led(key, answer) {
   return found.again && !found.state ? waiting(key) : settled(key, answer);
 }
 
-// Whoever stands before its answer has been told.
+// Whoever has gone on meanwhile never sees this page: until it is there, the record says how it ended (page/waiting.js).
+async function answered(key, answer) {
+  const text = (await answer.text()).replace("<body ", `<body data-answers="${encodeURIComponent(key)}" `);
+  const found = await lookUp(key).catch(() => ({}));
+  await end(key, found.kind ? found : { kind: "refused" });
+  return new Response(text, { status: answer.status, headers: answer.headers });
+}
+
+// To sign in: nothing was sent, and the seats are still held.
 const settled = async (key, answer) => (await store.remove("purchases", key), answer);
 
 export async function chosen({ request }) {

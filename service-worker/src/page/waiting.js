@@ -70,7 +70,9 @@ let drawing = Promise.resolve();
 export const draw = () => (drawing = drawing.then(redraw).catch((error) => console.error(error)));
 
 async function redraw() {
-  // An order that is seen needs no other word.
+  // A page that answers a purchase needs no other word, nor does an order that is seen.
+  const { answers } = document.body.dataset;
+  if (answers) await remove("purchases", decodeURIComponent(answers));
   const order = document.querySelector(".order[data-status]")?.id;
   for (const { key, outcome } of await purchases())
     if (outcome?.order_uuid && order === `order-${outcome.order_uuid}`) await remove("purchases", key);
