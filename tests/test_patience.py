@@ -124,7 +124,12 @@ def test_a_program_may_do_the_work_too_or_wait(
         assert asks["bits"] == patience.WORK_BITS
         for wrong in ({"task": "7", "work": "x"}, {"task": asks["task"]}, {"work": "1"}):
             assert crowd.test_client().post(path, json=body | wrong).status_code == 429
-        for none in ({"task": 7}, {"work": []}, {"task": "", "work": {}}):
+        nonsense: tuple[dict[str, object], ...] = (
+            {"task": 7},
+            {"work": []},
+            {"task": "", "work": {}},
+        )
+        for none in nonsense:
             assert crowd.test_client().post(path, json=body | none).status_code == 422
         done = {"task": asks["task"], "work": working(asks["task"])}
         client = crowd.test_client()
