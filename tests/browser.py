@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic
+from typing import Any, Literal
 
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 from playwright.sync_api import Error as PageError
@@ -17,6 +18,7 @@ from playwright.sync_api import Error as PageError
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 INSTALL_S_MAX = 300
 SAYS_YES_S_MAX = 20
+Workers = Literal["allow", "block"]
 PHONE = {"width": 390, "height": 844}
 
 
@@ -69,9 +71,15 @@ def chromium(*more: str) -> Iterator[Browser]:
             browser.close()
 
 
-def phone(browser: Browser, address: str) -> Page:
-    """A new visitor with a phone; a script's error fails the test, and so does what our policy forbids."""
-    page = browser.new_context(viewport=PHONE, base_url=address, locale="es-PE").new_page()  # type: ignore[arg-type]
+def phone(browser: Browser, address: str, workers: Workers = "allow") -> Page:
+    """A new visitor with a phone; a script's error fails the test, and so does what our policy forbids.
+
+    A test that answers for the network blocks service workers: what they ask for passes it by.
+    """
+    size: Any = PHONE
+    page = browser.new_context(
+        viewport=size, base_url=address, locale="es-PE", service_workers=workers
+    ).new_page()
 
     def fail(error: object) -> None:
         raise AssertionError(error)

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 
 from tests.halls import hall
 from tests.people import ANA, sign_in
-from web.assets import STATIC, asset, digest, files, lay_out
+from web.assets import asset, digest, files, lay_out
 
 pytestmark = pytest.mark.usefixtures("clean")
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("clean")
 def test_a_release_lies_under_its_digest_with_what_is_smaller_beside_it(tmp_path: Path) -> None:
     root = lay_out(tmp_path)
     assert root.name == digest()
-    style = (STATIC / "style.css").read_bytes()
+    style = files()["style.css"].read_bytes()
     laid = root / "style.css"
     assert laid.read_bytes() == style
     assert brotli.decompress(laid.with_name("style.css.br").read_bytes()) == style

@@ -122,8 +122,15 @@ def test_a_program_may_do_the_work_too_or_wait(
     for path, body, status in ((lock, seats, 401), ("/api/auth/login", {"next": "/"}, 200)):
         asks = crowd.test_client().post(path, json=body).get_json()
         assert asks["bits"] == patience.WORK_BITS
-        for wrong in ({"task": 7, "work": []}, {"task": asks["task"]}, {"work": "1"}):
+        for wrong in ({"task": "7", "work": "x"}, {"task": asks["task"]}, {"work": "1"}):
             assert crowd.test_client().post(path, json=body | wrong).status_code == 429
+        nonsense: tuple[dict[str, object], ...] = (
+            {"task": 7},
+            {"work": []},
+            {"task": "", "work": {}},
+        )
+        for none in nonsense:
+            assert crowd.test_client().post(path, json=body | none).status_code == 422
         done = {"task": asks["task"], "work": working(asks["task"])}
         client = crowd.test_client()
         passed = client.post(path, json=body | done)

@@ -12,8 +12,9 @@ import brotli
 
 STATIC = Path(__file__).parent / "static"
 BUILT = Path(__file__).parent.parent / "service-worker/build/built"
-"""What web/offline_build.py makes; the two that pages name belong to the files."""
-BUILT_FOR_PAGES = ("offline.js", "ticket-check.js")
+"""What web/offline_build.py makes; these belong to the files, the first two without blanks."""
+SMALLER = ("app.js", "style.css")
+BUILT_FOR_PAGES = (*SMALLER, "offline.js", "ticket-check.js")
 DIGEST_LETTERS = 12
 KEPT_S = 7 * 86_400
 COMPRESSED = frozenset((".css", ".js", ".svg", ".txt"))

@@ -35,7 +35,8 @@ def _inputs() -> list[Path]:
     folders = (SOURCE / "src", assets.STATIC, ROOT / "templates/offline", ROOT / "web/translations")
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
     alone = ("package-lock.json", "workbox-config.cjs")
-    return sorted([*files, *(SOURCE / name for name in alone), ROOT / "templates/layout.html"])
+    others = (Path(__file__), ROOT / "templates/layout.html")
+    return sorted([*files, *(SOURCE / name for name in alone), *others])
 
 
 def build() -> None:
@@ -58,6 +59,8 @@ def build() -> None:
 
 def _make(folder: Path, revision: str) -> None:
     node = node_with_packages(SOURCE)
+    for name in assets.SMALLER:
+        _esbuild(node, [str(assets.STATIC / name)], folder / name)
     _bundle(node, folder, "page.js", "offline.js", "iife")
     _bundle(node, folder, "ticket-check.js", "ticket-check.js", "esm")
     digest = assets.digest_of(assets.files(built=folder))
@@ -69,22 +72,14 @@ def _make(folder: Path, revision: str) -> None:
 
 
 def _bundle(node: list[str], folder: Path, entry: str, name: str, form: str, *more: str) -> None:
+    defined = '--define:process.env.NODE_ENV="production"'
+    _esbuild(node, [f"src/{entry}", "--bundle", f"--format={form}", defined, *more], folder / name)
+
+
+def _esbuild(node: list[str], what: list[str], out: Path) -> None:
     esbuild = SOURCE / "node_modules/esbuild/bin/esbuild"
-    _run(
-        [
-            *node,
-            str(esbuild),
-            f"src/{entry}",
-            "--bundle",
-            "--minify",
-            "--target=es2022",
-            f"--format={form}",
-            '--define:process.env.NODE_ENV="production"',
-            f"--outfile={folder / name}",
-            "--log-level=warning",
-            *more,
-        ]
-    )
+    usual = ("--minify", "--target=es2022", "--log-level=warning", f"--outfile={out}")
+    _run([*node, str(esbuild), *what, *usual])
 
 
 def _run(command: list[str], settings: dict[str, str] | None = None) -> None:

@@ -104,13 +104,22 @@ def _going_on() -> tuple[str, int] | None:
 
 
 def _carried() -> tuple[str, str]:
+    """Task and work. Raises Problem 422 where a program sends something else than text."""
     said: Mapping[str, object] = request.form
     if request.is_json:
         try:
             said = json_body()
         except (BadRequest, Problem):
             said = {}
-    return str(said.get("task", "")), str(said.get("work", ""))
+    task, work = said.get("task", ""), said.get("work", "")
+    if not (isinstance(task, str) and isinstance(work, str)):
+        raise Problem(422, "invalid_body", "task and work are texts.")
+    return task, work
+
+
+def check_carried() -> None:
+    """Raises Problem 422 where task or work are no texts, whether they are asked for or not."""
+    _carried()
 
 
 def _age(task: str) -> float | None:

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import Browser, Page
 
-from tests.browser import phone
+from tests.browser import Workers, phone
 from tests.journey.system import System
 
 CARD = {
@@ -38,9 +38,11 @@ def sign_in(page: Page, name: str, password: str = "demo") -> None:
     page.get_by_role("button", name="Entrar").click()
 
 
-def signed_in(system: System, browser: Browser, name: str, following: str) -> Page:
+def signed_in(
+    system: System, browser: Browser, name: str, following: str, workers: Workers = "allow"
+) -> Page:
     """A new visitor who has signed in and stands on that page."""
-    page = phone(browser, system.address)
+    page = phone(browser, system.address, workers)
     page.goto(f"/login?next={following}")
     sign_in(page, name)
     page.wait_for_url(f"**{following}")

@@ -105,7 +105,7 @@ def test_the_ticket_comes_by_polling_when_there_is_no_socket(
 
 def buying(system: System, browser: Browser, event: int) -> Page:
     """Ana, signed in, with one seat on the checkout."""
-    page = signed_in(system, browser, "ana", f"/events/{event}")
+    page = signed_in(system, browser, "ana", f"/events/{event}", workers="block")
     tick(page, system.free_seats(event, 1))
     page.get_by_role("button", name="Reservar").click()
     page.wait_for_url("**/checkout")

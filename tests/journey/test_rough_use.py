@@ -63,7 +63,7 @@ def test_each_order_stays_on_its_own_page(system: System, browser: Browser) -> N
 def test_an_answer_that_is_an_error_changes_nothing(system: System, browser: Browser) -> None:
     """Of the front, of web, of an ended session: the map stays, the address too, and it is said."""
     event = large_hall(system)
-    page = phone(browser, system.address)
+    page = phone(browser, system.address, workers="block")
     page.goto(f"/events/{event}")
     page.route(
         re.compile("section="),
@@ -88,7 +88,7 @@ def test_an_answer_that_is_an_error_changes_nothing(system: System, browser: Bro
 
 def test_an_order_survives_errors_of_its_polling(system: System, browser: Browser) -> None:
     event = event_with(system, 1)
-    page = signed_in(system, browser, "ana", "/orders")
+    page = signed_in(system, browser, "ana", "/orders", workers="block")
     page.route_web_socket(re.compile("/ws"), lambda socket: socket.close())
     hold(page, system, event)
     fill_card(page)

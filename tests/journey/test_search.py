@@ -19,7 +19,7 @@ def browser() -> Any:
 
 
 def test_a_late_answer_never_overwrites_a_later_one(system: System, browser: Browser) -> None:
-    page = phone(browser, system.address)
+    page = phone(browser, system.address, workers="block")
 
     def late(route: Any) -> None:
         answer = route.fetch()

@@ -50,7 +50,7 @@ function say(form) {
   const seats = [...form.querySelectorAll(".row input[name=seat]:checked")];
   const said = {
     title: document.title.split(" · ")[0],
-    place: seats.map((seat) => `${seat.closest(".row").dataset.row} ${seat.getAttribute("aria-label").split(",")[0]}`).join(", "),
+    place: seats.map((seat) => `${seat.closest(".row").dataset.row}\u00a0${seat.getAttribute("aria-label").split(",")[0]}`).join(", "),
     money: form.querySelector(".sum")?.textContent ?? "",
   };
   for (const [field, value] of Object.entries(said)) {

@@ -1,5 +1,5 @@
 // Is there a network? Only an answer of ours proves it: a phone's own word means that there is some Wi-Fi, or was.
-import { ago, clock, fill, ownPage, shape, shell, tell } from "./talk.js";
+import { ago, fill, ownPage, shape, shell, since, tell } from "./talk.js";
 
 const PROBE_MS = 4000;
 const AGAIN_MS = 3000;
@@ -34,6 +34,7 @@ export function probe() {
     clearTimeout(timer);
     if (answered !== online) await turn(answered);
     if (answered) return true;
+    age();
     timer = setTimeout(() => (document.hidden ? null : probe()), pause);
     pause = Math.min(AGAIN_MS_MAX, pause * 1.5);
     return false;
@@ -58,10 +59,23 @@ async function turn(now) {
 }
 
 async function say() {
-  const note = fill(await shape("note"), { ago: saved ? ago(saved) : "", at: saved ? clock(saved) : "" });
-  note.querySelector(saved ? ".now" : ".then")?.remove();
+  // The page for "no network" says it in its heading.
+  if (shell && !ownPage) return;
+  const note = fill(await shape("note"), { at: saved ? since(saved) : "" });
+  if (shell) note.querySelector(".now").remove();
   document.querySelector(".note.offline")?.remove();
   document.querySelector("header.top")?.after(note);
+  age();
+}
+
+// What is kept grows old while it is looked at.
+function age() {
+  const note = document.querySelector(".note.offline");
+  if (!note) return;
+  const old = saved ? ago(saved) : "";
+  note.querySelector("[data-of=ago]").textContent = old;
+  note.querySelector(".then").hidden = !old;
+  note.querySelector(".now")?.toggleAttribute("hidden", Boolean(old));
 }
 
 export function watch() {

@@ -42,6 +42,9 @@ export async function find(query) {
   matching.sort((one, other) =>
     query.get("sort") === "price" ? way * (price(one) - price(other)) : way * (started(one) < started(other) ? -1 : 1),
   );
+  // Pasted large, it heads the list as it does with a network.
+  const large = query.get("sort") === "price" || way < 0 ? -1 : matching.findIndex((row) => row.matches(".lead"));
+  if (large > 0) matching.unshift(...matching.splice(large, 1));
   list.replaceChildren(...matching.map((row) => document.importNode(row, true)));
   if (!matching.length) list.append(await shape("nothing-found"));
   for (const more of document.querySelectorAll("#results .more")) more.remove();

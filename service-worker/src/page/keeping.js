@@ -5,8 +5,11 @@ const place = () => document.querySelector(".order[data-status]");
 let begun = "";
 
 async function said(id, values = {}) {
-  const line = document.querySelector("#kept") ?? document.querySelector("#live")?.insertAdjacentElement("beforebegin", Object.assign(document.createElement("div"), { id: "kept" }));
-  line?.replaceChildren(fill(await shape(id), values));
+  const also = fill(await shape(id), values);
+  // In the line that says that they are here: nothing below it moves.
+  const line = document.querySelector(".order .finished");
+  line?.querySelector(".also")?.remove();
+  line?.append(" ", also);
 }
 
 async function keep(order_uuid) {

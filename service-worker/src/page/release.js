@@ -7,7 +7,7 @@ const LOOK_MS = 3600000;
 let wanted = false;
 
 async function offer(ready) {
-  if (document.querySelector(".note.release")) return;
+  if (document.querySelector(".release")) return;
   const place = (await shape("release")).firstElementChild;
   document.body.append(place);
   place.querySelector("button").addEventListener("click", () => {

@@ -50,12 +50,19 @@ export function fill(root, values) {
 
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
 
-// "hace 12 min"; of less than a minute, "ahora".
+// "hace 12 min"; nothing of less than a minute. English would write "min." and "hr."
 export function ago(moment) {
-  const seconds = Math.max(0, (Date.now() - new Date(moment)) / 1000);
-  const [unit, length] = UNITS.find(([, size]) => seconds >= size) ?? ["minute", Infinity];
-  const many = length === Infinity ? 0 : -Math.floor(seconds / length);
-  return new Intl.RelativeTimeFormat(language, { style: "short", numeric: many ? "always" : "auto" }).format(many, many ? unit : "second");
+  const seconds = (Date.now() - new Date(moment)) / 1000;
+  const [unit, length] = UNITS.find(([, size]) => seconds >= size) ?? [];
+  if (!unit) return "";
+  const style = unit === "day" ? "long" : "short";
+  return new Intl.RelativeTimeFormat(language, { style }).format(-Math.floor(seconds / length), unit).replace(". ", " ");
 }
 
-export const clock = (moment) => new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }).format(new Date(moment));
+const HOUR = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+export const clock = (moment) => new Intl.DateTimeFormat(language, HOUR).format(new Date(moment));
+// An hour alone is today's.
+export function since(moment) {
+  const today = new Date(moment).toDateString() === new Date().toDateString();
+  return today ? clock(moment) : new Intl.DateTimeFormat(language, { day: "numeric", month: "short", ...HOUR }).format(new Date(moment));
+}

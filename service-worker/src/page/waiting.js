@@ -2,7 +2,7 @@
 import { all, change, remove, setFact } from "../store.js";
 import { mark } from "./keeping.js";
 import { isOnline, onChange, probe } from "./connection.js";
-import { clock, fill, ownPage, shape, shell, tell, worker } from "./talk.js";
+import { clock, fill, language, ownPage, shape, shell, tell, worker } from "./talk.js";
 
 const LOOK_MS = 5000;
 const READ_MS = 3000;
@@ -27,6 +27,8 @@ function values(purchase) {
 const shapeOf = ({ state, method, free, outcome }) =>
   state === "done" ? `done-${outcome.kind}` : state === "waiting" ? (method || free ? "waiting" : "waiting-hold") : state;
 
+const saysOf = (purchase) => `${purchase.key} ${shapeOf(purchase)}`;
+
 // Gone: the form that took the seats is sent again, and its answer offers equal ones.
 function again(card, { event_id, seats }) {
   const form = card.querySelector("form.again");
@@ -37,7 +39,7 @@ function again(card, { event_id, seats }) {
 
 async function cardOf(purchase) {
   const card = fill(await shape(shapeOf(purchase)), values(purchase)).firstElementChild;
-  card.dataset.key = purchase.key;
+  card.dataset.says = saysOf(purchase);
   again(card, purchase);
   card.querySelector(".withdraw")?.addEventListener("click", () => tell({ type: "withdraw", key: purchase.key }).catch(() => {}));
   card.querySelector(".seen")?.addEventListener("click", () => remove("purchases", purchase.key).then(draw));
@@ -86,17 +88,34 @@ async function cards(list) {
   const known = (await purchases()).filter((one) => (ownPage ? one.key === key : !one.told));
   const bought = ownPage && known.find((one) => one.outcome?.kind === "bought");
   if (bought && isOnline()) return location.replace(`/orders/${bought.outcome.order_uuid}`);
-  list.replaceChildren(...(await Promise.all(known.map(cardOf))));
-  if (ownPage && !known.length) list.append(await shape("unknown"));
+  // A card that still says what it said stays where it is: it keeps the focus, and nobody hears it again.
+  const shown = new Map([...list.children].map((card) => [card.dataset.says, card]));
+  const wanted = await Promise.all(known.map((one) => shown.get(saysOf(one)) ?? cardOf(one)));
+  if (ownPage && !known.length) wanted.push(list.querySelector(":scope > :not([data-says])") ?? (await shape("unknown")).firstElementChild);
+  for (const card of [...list.children]) if (!wanted.includes(card)) card.remove();
+  wanted.forEach((card, place) => list.children[place] !== card && list.insertBefore(card, list.children[place] ?? null));
   // Told is what somebody had the time to read; a page that goes at once has told nothing.
   setTimeout(() => document.hidden || known.filter(({ state }) => state === "done").forEach(seen), READ_MS);
 }
 
 // What lies on the device, where the page itself is not kept.
 async function kept() {
-  if (ownPage) document.querySelector("#shell").replaceChildren(await shape("own"));
-  const rows = (await all("orders")).map(async (order) => fill(await shape("kept-order"), { ...order, order: `/orders/${order.order_uuid}`, count: order.tickets.length }));
-  document.querySelector("#kept-here").replaceChildren(...(ownPage ? [] : await Promise.all(rows)));
+  if (ownPage) return document.querySelector("#shell").replaceChildren(await shape("own"));
+  const list = await keptList();
+  const rows = (await all("orders")).map(async (order) => {
+    const address = `/orders/${order.order_uuid}`;
+    const row = list?.querySelector(`.stubs a[href="${address}"]`)?.closest("li");
+    return row ? document.importNode(row, true) : fill(await shape("kept-order"), { ...order, order: address, count: order.tickets.length });
+  });
+  document.querySelector("#kept-here").replaceChildren(...(await Promise.all(rows)));
+  await mark();
+}
+
+// The list of orders as it was kept, whose rows have date, place and the stock of their kind.
+async function keptList() {
+  const cache = await caches.open("tickets");
+  const key = (await cache.keys()).find(({ url }) => new URL(url).pathname === "/orders" && url.endsWith(`.${language}`));
+  return key && new DOMParser().parseFromString(await (await cache.match(key)).text(), "text/html");
 }
 
 // Everywhere else: what happened meanwhile, and that something waits.
@@ -104,9 +123,14 @@ async function note() {
   const known = await purchases();
   const outcomes = known.filter(({ state, told }) => state === "done" && !told);
   const news = await all("news");
-  document.querySelector(".note.news")?.remove();
-  if (!outcomes.length && !news.length) return;
+  const before = document.querySelector(".note.news");
+  const says = [...outcomes.map(({ key }) => key), ...news.map(({ id }) => id)].join(" ");
+  // Said once, not at every look.
+  if (before?.dataset.says === says) return;
+  before?.remove();
+  if (!says) return;
   const place = (await shape("synchronised")).firstElementChild;
+  place.dataset.says = says;
   const lines = place.querySelector("ul");
   for (const one of outcomes) lines.append(fill(await shape(`line-${one.outcome.kind}`), values(one)));
   for (const one of news) lines.append(fill(await shape(`line-${one.kind}`), { ...one, order: `/orders/${one.order_uuid}` }));

@@ -1,5 +1,6 @@
 """A system behind a line that can be cut, and phones that keep things, for the tests of this folder."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -48,9 +49,25 @@ def line(outside: Line, system: System) -> Line:
     return outside
 
 
-@pytest.fixture
-def ana(make: Make, line: Line) -> Device:
-    """Ana's phone, signed in, the worker behind its pages."""
-    device = make("ana", line.address)
+@pytest.fixture(scope="module")
+def signed_in(
+    playwright: Playwright, system: System, outside: Line, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """What a phone keeps on which Ana has just signed in, to be copied."""
+    outside.way, outside.to = "open", system.settings.port
+    folder: Path = tmp_path_factory.mktemp("signed") / "in"
+    device = Device(playwright, folder, outside.address)
     device.sign_in("ana")
+    device.page.goto("/events")
+    device.close()
+    return folder
+
+
+@pytest.fixture
+def ana(make: Make, line: Line, signed_in: Path, tmp_path: Path) -> Device:
+    """Ana's phone, signed in, the worker behind its pages."""
+    shutil.copytree(signed_in, tmp_path / "ana")
+    device = make("ana", line.address)
+    device.page.goto("/")
+    device.ready()
     return device

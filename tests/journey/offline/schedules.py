@@ -185,9 +185,9 @@ class Buyer:
 
     def _withdraw(self) -> None:
         card = self.phone.page.locator(".waits-card:has(.withdraw)").first
-        key = card.get_attribute("data-key", timeout=300)
+        says = card.get_attribute("data-says", timeout=300) or ""
         card.locator(".withdraw").click(timeout=300)
-        self.phone.withdrawn.add(key or "")
+        self.phone.withdrawn.add(says.partition(" ")[0])
 
     def _follow(self) -> None:
         """What a card offers: the order, the checkout, or equal seats."""

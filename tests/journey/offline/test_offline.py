@@ -98,8 +98,11 @@ def test_another_account_finds_nothing_and_sends_nothing(
 
 
 def test_signing_out_wipes_and_a_session_that_ended_does_not(
-    system: System, ana: Device, line: Line
+    system: System, make: Make, line: Line
 ) -> None:
+    # A session of its own, which ends here.
+    ana = make("ana", line.address)
+    ana.sign_in("ana")
     hold(system, ana)
     card(ana.page)
     tap(ana.page)
@@ -199,7 +202,7 @@ def test_a_ticket_with_a_false_signature_is_not_finished(ana: Device, system: Sy
     )
     ana.page.goto(f"/orders/{order}")
     until(ana.page, "() => document.body.matches('.unkept')")
-    expect(ana.page.locator("#kept")).to_contain_text("No pudimos guardarlas")
+    expect(ana.page.locator(".order .finished")).to_contain_text("No se pudo guardar")
 
 
 def test_a_browser_without_workers_says_so_and_offers_the_picture(
@@ -215,7 +218,7 @@ def test_a_browser_without_workers_says_so_and_offers_the_picture(
     fill_card(page)
     tap(page)
     page.wait_for_url("**/orders/*")
-    expect(page.locator("#kept")).to_contain_text("no guarda entradas", timeout=20_000)
+    expect(page.locator(".order .finished")).to_contain_text("no guarda entradas", timeout=20_000)
     expect(page.locator(".order .finished")).to_be_visible()
     page.get_by_role("link", name="Abrir la entrada").first.click()
     with page.expect_download() as download:
@@ -322,7 +325,7 @@ def another_release(folder: Path) -> Path:
     for name in files.split("\0"):
         if name and (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+            shutil.copy2(ROOT / name, folder / name)
     modules = "service-worker/node_modules"
     (folder / modules).symlink_to(ROOT / modules)
     with (folder / "web/static/style.css").open("a") as style:

@@ -1,7 +1,6 @@
 """What a buyer was shown of their purchases, and whether database and bank say the same."""
 
 import json
-import re
 from collections import Counter, defaultdict
 from pathlib import Path
 from time import monotonic, sleep
@@ -39,8 +38,8 @@ WATCH = """(() => {
   const look = () => {
     const order = document.querySelector(".order[data-status]");
     if (order) say("order", order.id.slice("order-".length));
-    for (const card of document.querySelectorAll("#waiting .waits-card.done[data-key]"))
-      say("purchase", card.dataset.key, card.querySelector("h2").textContent);
+    for (const card of document.querySelectorAll("#waiting .waits-card.done[data-says]"))
+      say("purchase", card.dataset.says.split(" ")[0], card.querySelector("h2").textContent);
     for (const line of document.querySelectorAll(".note.news li a[href^='/purchases/']"))
       say("purchase", decodeURIComponent(line.pathname.split("/")[2]), line.parentElement.querySelector("b").textContent);
     // The form's answer: the checkout again, with what went wrong.
@@ -83,7 +82,7 @@ class Phone(Device):
             case ["order", order]:
                 self.orders.add(order)
             case ["purchase", key, title]:
-                self.ends[key].add(TITLES[re.sub(r"^\W+", "", title)])
+                self.ends[key].add(next(TITLES[one] for one in TITLES if one in title))
             case ["form"] if self.sent:
                 self.ends[self.sent[-1]].add("answered")
 
