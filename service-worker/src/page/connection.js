@@ -45,6 +45,7 @@ async function turn(now) {
   const before = online;
   online = now;
   document.body.classList.toggle("offline", !now);
+  told.dispatchEvent(new Event("change"));
   if (now) {
     pause = AGAIN_MS;
     document.querySelector(".note.offline")?.remove();
@@ -55,7 +56,6 @@ async function turn(now) {
     const served = standIn && (before === false || (shell && !reloaded));
     if (served && !document.activeElement?.matches("input, textarea, select")) location.reload();
   } else if (before !== false) await say();
-  told.dispatchEvent(new Event("change"));
 }
 
 async function say() {
