@@ -1,7 +1,7 @@
 // The caches by kind, each with its bounds in entries, age and bytes, and the plugins that keep them.
 import { ExpirationPlugin } from "workbox-expiration";
 
-import { account, language, onWipe, saw } from "./whose.js";
+import { account, eraNow, language, onWipe, saw, unsure } from "./whose.js";
 
 const DAY_S = 86400;
 const MIB = 1024 * 1024;
@@ -41,6 +41,9 @@ export async function evict(name, bytesMax = KINDS[name].bytes) {
   }
 }
 
+// What a full device does without first; tickets never go for the sake of a map.
+const SPARE = ["lists", "maps"];
+
 const EVICT_EVERY = 10;
 let puts = 0;
 
@@ -52,7 +55,10 @@ export async function keyOf(request) {
   if (url.pathname === "/") url.pathname = "/events";
   url.searchParams.delete("shown");
   url.searchParams.set("__hx", request.headers.get("HX-Request") === "true" ? "1" : "0");
-  url.searchParams.set("__of", `${await account()}.${await language()}`);
+  const whose = (await unsure()) ? "?" : await account();
+  // The buyer's own is kept once, in the language in which it came: a ticket is worth more than its words.
+  const own = /^\/(orders|tickets)(\/|$)/.test(url.pathname);
+  url.searchParams.set("__of", own ? whose : `${whose}.${await language()}`);
   return url.href;
 }
 
@@ -82,7 +88,7 @@ async function changed(event) {
 
 export function pluginsOf(name) {
   const { entries, age } = KINDS[name];
-  const bounds = new ExpirationPlugin({ maxEntries: entries, maxAgeSeconds: age, purgeOnQuotaError: true });
+  const bounds = new ExpirationPlugin({ maxEntries: entries, maxAgeSeconds: age, purgeOnQuotaError: SPARE.includes(name) });
   if (name !== "keys") {
     onWipe(name, async () => {
       await caches.delete(name);
@@ -92,14 +98,18 @@ export function pluginsOf(name) {
   return [
     {
       cacheKeyWillBeUsed: ({ request }) => keyOf(request),
-      requestWillFetch: ({ request }) => asking(name, request),
+      requestWillFetch: ({ request, state }) => {
+        if (state) state.era = eraNow();
+        return asking(name, request);
+      },
       fetchDidSucceed: async ({ request, response, state }) => {
-        await saw(response);
-        if (state) state.answer = response;
+        const late = state && state.era !== eraNow();
+        if (!late) await saw(response);
+        if (state) Object.assign(state, { answer: response, era: late ? null : eraNow() });
         if (away(response)) throw new Error(`answered ${response.status}`);
         return response.status === 304 ? unchanged(name, request, response) : response;
       },
-      cacheWillUpdate: async ({ response }) => (response.status === 200 ? stamped(response, now()) : null),
+      cacheWillUpdate: async ({ response, state }) => (response.status === 200 && (!state || state.era === eraNow()) ? stamped(response, now()) : null),
       cacheDidUpdate: async ({ oldResponse, newResponse, event }) => {
         const other = oldResponse && oldResponse.headers.get("ETag") !== newResponse.headers.get("ETag");
         if (other) await changed(event);
@@ -115,12 +125,18 @@ export function pluginsOf(name) {
 
 // Keeps an answer that no page asked for; false when the device has no room for it.
 export async function keep(name, address, answer) {
-  try {
-    await (await caches.open(name)).put(await keyOf(new Request(new URL(address, self.location.origin))), stamped(answer, now()));
-    return true;
-  } catch (error) {
-    if (error.name !== "QuotaExceededError") throw error;
-    for (const kind of ["maps", "lists"]) await caches.delete(kind);
-    return false;
+  const key = await keyOf(new Request(new URL(address, self.location.origin)));
+  for (const spare of [true, false]) {
+    try {
+      await (await caches.open(name)).put(key, stamped(answer.clone(), now()));
+      return true;
+    } catch (error) {
+      if (error.name !== "QuotaExceededError") throw error;
+      if (spare) await Promise.all(SPARE.map((kind) => caches.delete(kind)));
+    }
   }
+  return false;
 }
+
+export const isKept = async (name, address) =>
+  Boolean(await (await caches.open(name)).match(await keyOf(new Request(new URL(address, self.location.origin)))));

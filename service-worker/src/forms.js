@@ -1,6 +1,6 @@
 // The two forms that may wait for the network: a purchase, and a choice of seats. A card's number is never laid by.
 import { away } from "./caches.js";
-import { alone, ask, end, later, lay, lookUp, patience, wait } from "./purchases.js";
+import { alone, ANSWER_MS, ask, end, later, lay, lookUp, patience, wait } from "./purchases.js";
 import * as store from "./store.js";
 import { account } from "./whose.js";
 
@@ -28,9 +28,10 @@ export async function bought({ request }) {
   const [key, total, method] = ["idempotency_key", "total", "payment_method"].map((name) => form.get(name) ?? "");
   const purchase = { ...about(form), key, total, method, free: Number(total) === 0, event_id: Number(form.get("event_id")) };
   const owner = form.get("account") ?? (await account());
-  // Laid by as sent: whether it arrived, its key says. Nobody else sends it meanwhile.
+  // Laid by at once, and as sent: whether it arrived, its key says. Nobody else sends it meanwhile.
+  const laid = key && (await lay({ ...purchase, account: owner, sent: true, due_at: Date.now() + ANSWER_MS }));
   return alone(async () => {
-    if (!key || !(await lay({ ...purchase, account: owner, sent: true }))) return sent(request, form);
+    if (!laid) return sent(request, form);
     try {
       const answer = await sent(request, form);
       if (answer.status >= 500 || answer.status === 429) return await waiting(key, patience(answer));
@@ -52,8 +53,11 @@ async function led(key, answer) {
 
 // Whoever has gone on meanwhile never sees this page: until it is there, the record says how it ended (page/waiting.js).
 async function answered(key, answer) {
+  // No page of ours: a network's own, or a proxy's. It says nothing of the purchase.
+  if (!answer.headers.has("X-Account")) return waiting(key);
   const text = (await answer.text()).replace("<body ", `<body data-answers="${encodeURIComponent(key)}" `);
   const found = await lookUp(key).catch(() => ({}));
+  if (found.again) return waiting(key);
   await end(key, found.kind ? found : { kind: "refused" });
   return new Response(text, { status: answer.status, headers: answer.headers });
 }

@@ -14,7 +14,7 @@ const REST_MS = 300;
 
 function begin() {
   // The worker wipes what is another account's before this page asks it for anything.
-  if (document.body.dataset.account) tell({ type: "account", mark: document.body.dataset.account }).catch(() => {});
+  if (document.body.dataset.account && !document.body.dataset.saved) tell({ type: "account", mark: document.body.dataset.account }).catch(() => {});
   waiting.follow();
   forms.follow();
   finding.follow();

@@ -4,10 +4,10 @@
 // it goes), done (with an outcome: bought, held, gone, declined, changed,
 // expired, over, late, refused).
 import * as store from "./store.js";
-import { account } from "./whose.js";
+import { account, saw } from "./whose.js";
 
 export const TAG = "purchases";
-const ANSWER_MS = 20000;
+export const ANSWER_MS = 20000;
 const PAUSE_MS = 2000;
 const PAUSE_MS_MAX = 60000;
 const KEPT_MS = 7 * 86400000;
@@ -17,7 +17,9 @@ const WAITS_MS_MAX = 86400000;
 const pending = ({ state }) => state !== "done";
 
 export async function ask(address, options = {}) {
-  return fetch(address, { credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS), ...options });
+  const answer = await fetch(address, { credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS), ...options });
+  await saw(answer);
+  return answer;
 }
 
 function json(method, purchase, body, more = {}) {
@@ -29,7 +31,7 @@ function json(method, purchase, body, more = {}) {
 export async function lay(purchase) {
   const known = await store.all("purchases");
   if (known.filter(pending).length >= store.PURCHASES_MAX) return false;
-  await store.put("purchases", { state: "waiting", made_at: Date.now(), due_at: 0, tries: 0, sent: false, ...purchase });
+  await store.put("purchases", { state: "waiting", made_at: Date.now(), due_at: 0, asked_until: 0, tries: 0, sent: false, ...purchase });
   return true;
 }
 
@@ -54,7 +56,9 @@ export async function sendAll() {
         if (purchase.done_at < Date.now() - KEPT_MS) await store.remove("purchases", purchase.key);
         continue;
       }
-      const after = await send(purchase);
+      // It may have been withdrawn, or wiped, since the list was read.
+      const current = await store.get("purchases", purchase.key);
+      const after = current && (await send(current));
       if (after && pending(after)) left += 1;
     }
     return left;
@@ -114,6 +118,11 @@ async function buy(purchase) {
   const answer = await ask("/api/orders", json("POST", purchase, body, { "Idempotency-Key": key }));
   if (answer.status === 201) return { kind: "bought", order_uuid: (await answer.json()).order_uuid };
   const outcome = (await readable(answer)) ?? unsettled(answer);
+  // It was sent with its card before, and that arrived.
+  if (outcome.problem?.error === "idempotency_key_reused") {
+    const found = await lookUp(key);
+    return found.unknown ? outcome : found;
+  }
   // What it would be paid with is spent or too old: the seats can be kept all the same.
   return outcome.problem?.error === "invalid_payment" ? hold(purchase) : outcome;
 }

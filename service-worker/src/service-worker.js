@@ -9,7 +9,7 @@ import { bought, chosen } from "./forms.js";
 import { hurry, say, sendAll, TAG, wait, withdraw } from "./purchases.js";
 import * as store from "./store.js";
 import { keepBought, keepOrder, syncTickets } from "./tickets.js";
-import { isOf, language, saw, wipe } from "./whose.js";
+import { account, doubt, isOf, language, leaving, saw, unsure, wipe } from "./whose.js";
 
 self.RELEASE = RELEASE;
 const MAP_S_MAX = 2;
@@ -73,8 +73,16 @@ registerRoute(path(/^\/\.well-known\/ticket-keys\.json$/), new NetworkFirst({ ca
 
 registerRoute(path(/^\/purchases\/[^/]+$/, ({ request }) => request.mode === "navigate"), async (given) => {
   const key = decodeURIComponent(given.url.pathname.split("/")[2]);
-  if (await store.get("purchases", key)) return shell();
+  if (!(await unsure()) && (await store.get("purchases", key))) return shell();
   return network.handle(given);
+});
+
+// ---- From the identity provider: somebody else, perhaps. Nothing that is kept is shown before an answer says who.
+
+registerRoute(path(/^\/login\/callback$/), async (given) => {
+  const answer = await network.handle(given);
+  await doubt();
+  return answer;
 });
 
 // ---- Every other page: the network, else the page that says there is none.
@@ -90,10 +98,13 @@ registerRoute(
 registerRoute(path(/^\/orders$/, ({ request }) => request.mode === "navigate"), bought, "POST");
 registerRoute(path(/^\/events\/\d+\/holds$/, ({ request }) => request.mode === "navigate"), chosen, "POST");
 registerRoute(
-  path(/^\/(api\/auth\/)?logout$/),
-  async ({ request }) => {
+  path(/^\/((api\/auth\/)?logout|account\/(sessions\/end|erase))$/),
+  async ({ request, url }) => {
+    const leaves = url.pathname.endsWith("logout");
+    if (leaves) await leaving();
     const answer = await fetch(request);
-    if (!away(answer)) await wipe();
+    // Refused (too many requests, another site): nobody has left.
+    if (answer.type === "opaqueredirect" || (leaves && answer.ok)) await wipe();
     return answer;
   },
   "POST",
@@ -106,7 +117,8 @@ setCatchHandler(async ({ request }) => (request.mode === "navigate" ? shell() : 
 // A kept page says so itself, and since when: by an attribute of its body, a fragment by a header.
 async function aged(answer, { request }) {
   const saved = answer?.headers.get(SAVED_AT);
-  if (!saved || request.mode !== "navigate") return answer;
+  const page = answer?.headers.get("Content-Type")?.startsWith("text/html");
+  if (!saved || !page || request.mode !== "navigate") return answer;
   const text = (await answer.text()).replace("<body ", `<body data-saved="${saved}" `);
   return new Response(text, { status: answer.status, headers: answer.headers });
 }
@@ -128,11 +140,12 @@ self.addEventListener("sync", (event) => {
 });
 
 const DEEDS = {
-  account: ({ mark }) => isOf(mark),
+  // The first page of all came before the worker was there; every later one has said itself whose it is.
+  account: async ({ mark }) => ((await account()) === "-" ? isOf(mark) : undefined),
   // The network has proved itself; `back` after it had been away.
   online: async ({ back }) => {
     await hurry();
-    await sendAll();
+    if (await sendAll()) await wait();
     await syncTickets({ now: back });
     await say({ type: "news" });
   },
@@ -148,10 +161,11 @@ self.addEventListener("message", (event) => {
   const deed = DEEDS[event.data?.type];
   if (!deed) return;
   const port = event.ports[0];
+  const done = Promise.resolve(deed(event.data));
   // What was bought meanwhile is drawn in a moment: no page waits for it.
-  if (event.data.type === "online" || event.data.type === "send") event.waitUntil(sendAll().then(keepBought).then(() => say({ type: "news" })));
+  if (event.data.type === "online" || event.data.type === "send") event.waitUntil(done.then(keepBought).then(() => say({ type: "news" })));
   event.waitUntil(
-    Promise.resolve(deed(event.data)).then(
+    done.then(
       (done) => port?.postMessage({ done }),
       (error) => port?.postMessage({ error: error.message }),
     ),

@@ -4,7 +4,7 @@ import { openDB } from "idb";
 const NAME = "ticketbuster";
 const VERSION = 1;
 
-// Purchases are few: one more than this many is refused, and the buyer told to withdraw one.
+// Purchases that wait are few: beyond this many one goes as its form does, without a second try.
 export const PURCHASES_MAX = 20;
 export const NEWS_MAX = 50;
 

@@ -1,33 +1,42 @@
 // Tickets on the device: an order's page, each ticket's page and picture, and the list of orders, kept until the event is over.
-import { keep, keyOf } from "./caches.js";
+import { isKept, keep, keyOf } from "./caches.js";
 import { ask } from "./purchases.js";
 import * as store from "./store.js";
 import { tell } from "./store.js";
-import { account } from "./whose.js";
+import { account, eraNow } from "./whose.js";
 
 export const ORDERS_MAX = 60;
 const AFTER_MS = 12 * 3600000;
 const SYNC_MS = 60000;
 const NAME = "tickets";
+const KEYS = "/.well-known/ticket-keys.json";
+// A minute has a hundred requests for everything that a buyer does: the rest is laid in a minute later.
+const ORDERS_A_SYNC = 5;
 const BOUGHT_TRIES = 15;
 const BOUGHT_PAUSE_MS = 1000;
 
+const pictures = (order) => order.tickets.map(({ ticket_uuid }) => `/tickets/${ticket_uuid}.png`);
 const addresses = (order) => [
-  "/orders",
   `/orders/${order.order_uuid}`,
-  ...order.tickets.flatMap(({ ticket_uuid }) => [`/tickets/${ticket_uuid}`, `/tickets/${ticket_uuid}.png`]),
+  ...order.tickets.map(({ ticket_uuid }) => `/tickets/${ticket_uuid}`),
+  ...pictures(order),
 ];
 
 const isOver = (order) => Date.parse(order.event_ends_at ?? order.ends_at) + AFTER_MS < Date.now();
 
-async function lay(address) {
+// Laid in for whoever asked: an answer that comes after a wipe is not kept.
+async function lay(address, era, name = NAME) {
   const answer = await ask(address, { redirect: "manual" });
+  // A voided ticket of a live order has no picture any more.
+  if (answer.status === 404 && address.endsWith(".png")) return;
   if (!answer.ok) throw new Error(`${address}: ${answer.status}`);
-  if (!(await keep(NAME, address, answer))) throw new Error("no room");
+  if (era !== eraNow()) throw new Error("signed out");
+  if (!(await keep(name, address, answer))) throw new Error("no room");
 }
+const layShared = (era) => Promise.all([lay("/orders", era), lay(KEYS, era, "keys")]);
 
 // Lays a finished order's tickets on the device. Gives the order with its codes, for the page to verify; throws if any is not here.
-export async function keepOrder(order_uuid) {
+export async function keepOrder(order_uuid, { shared = true } = {}) {
   let answer;
   try {
     answer = await ask(`/api/orders/${order_uuid}`);
@@ -39,13 +48,17 @@ export async function keepOrder(order_uuid) {
   if (!answer.ok) throw new Error(`order: ${answer.status}`);
   const order = await answer.json();
   if (order.status !== "COMPLETED") throw new Error(order.status);
-  await Promise.all(addresses(order).map(lay));
-  const keys = await ask("/.well-known/ticket-keys.json");
-  if (!keys.ok || !(await keep("keys", "/.well-known/ticket-keys.json", keys))) throw new Error("keys");
+  const era = eraNow();
+  await Promise.all(addresses(order).map((address) => lay(address, era)));
+  if (shared) await layShared(era);
   const before = await store.get("orders", order_uuid);
+  if (era !== eraNow()) throw new Error("signed out");
   await store.put("orders", { ...brief(order), stored_at: Date.now(), release: self.RELEASE });
   return { order, first: !before };
 }
+
+// The device may have cleared away what its books still name.
+const lies = async (order) => order?.release === self.RELEASE && (await Promise.all(pictures(order).map((one) => isKept(NAME, one)))).every(Boolean);
 
 const brief = ({ order_uuid, status, event_id, event_title: title, event_ends_at: ends_at, tickets }) => ({
   order_uuid,
@@ -58,19 +71,26 @@ const brief = ({ order_uuid, status, event_id, event_title: title, event_ends_at
 
 // A purchase that was sent from here without its page: its tickets are drawn in a moment, and laid in then.
 export async function keepBought() {
-  const bought = (await store.all("purchases")).filter(({ outcome }) => outcome?.kind === "bought").map(({ outcome }) => outcome.order_uuid);
-  for (let tries = 0; tries < BOUGHT_TRIES; tries += 1) {
-    const missing = [];
-    for (const order_uuid of bought) if (!(await store.get("orders", order_uuid))) missing.push(order_uuid);
-    if (!missing.length) return;
-    for (const order_uuid of missing) await keepOrder(order_uuid).catch(() => {});
-    await new Promise((resolve) => setTimeout(resolve, BOUGHT_PAUSE_MS));
-  }
+  return navigator.locks.request("bought", { ifAvailable: true }, async (lock) => {
+    if (!lock) return;
+    for (let tries = 0; tries < BOUGHT_TRIES; tries += 1) {
+      const open = (await store.all("purchases")).filter(({ outcome, laid }) => outcome?.kind === "bought" && !laid);
+      if (!open.length) return;
+      for (const { key, outcome } of open) {
+        const ended = await keepOrder(outcome.order_uuid).then(
+          () => true,
+          ({ message }) => message === "FAILED" || message === "CANCELLED",
+        );
+        if (ended) await store.change("purchases", key, (now) => now && { ...now, laid: true });
+      }
+      await new Promise((resolve) => setTimeout(resolve, BOUGHT_PAUSE_MS));
+    }
+  });
 }
 
 async function drop(order) {
   const cache = await caches.open(NAME);
-  for (const address of addresses(order).slice(1)) await cache.delete(await keyOf(new Request(new URL(address, self.location.origin))));
+  for (const address of addresses(order)) await cache.delete(await keyOf(new Request(new URL(address, self.location.origin))));
   await store.remove("orders", order.order_uuid);
 }
 
@@ -85,17 +105,21 @@ export async function syncTickets({ now = false } = {}) {
     if (!answer.ok) return;
     await store.setFact("synced_at", Date.now());
     const { orders } = await answer.json();
+    let laid = 0;
     for (const order of orders) {
       const here = kept.get(order.order_uuid);
       if (order.status !== "COMPLETED") {
         if (!here) continue;
         await drop(here);
         if (order.status === "CANCELLED") await tell({ kind: "cancelled", title: order.event_title, order_uuid: order.order_uuid });
-      } else if (!isOver(order) && here?.release !== self.RELEASE) {
-        const { first } = await keepOrder(order.order_uuid);
+      } else if (!isOver(order) && laid < ORDERS_A_SYNC && !(await lies(here))) {
+        laid += 1;
+        // One that cannot be laid in keeps no other from it.
+        const done = await keepOrder(order.order_uuid, { shared: false }).catch(() => null);
         // What is bought before one's eyes needs no news; what was meanwhile does.
-        if (first && now) await tell({ kind: "ticket", title: order.event_title, order_uuid: order.order_uuid, count: order.tickets.length });
+        if (done?.first && now) await tell({ kind: "ticket", title: order.event_title, order_uuid: order.order_uuid, count: order.tickets.length });
       }
     }
+    if (laid) await layShared(eraNow()).catch(() => {});
   });
 }

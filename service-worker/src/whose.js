@@ -11,10 +11,22 @@ let spoken;
 export const account = async () => (known ??= (await fact("account")) ?? "-");
 export const language = async () => (spoken ??= (await fact("language")) ?? (self.navigator.language.startsWith("en") ? "en" : "es"));
 
+// Answers that were asked for before a wipe and come after it are nobody's to keep.
+let era = 0;
+export const eraNow = () => era;
+
+// Somebody has just been to sign in: who it is, the next answer says. Until then nothing that is kept is shown.
+export const doubt = () => setFact("doubt", true);
+export const unsure = () => fact("doubt");
+
+// Somebody is about to leave: should that answer get lost, the next one that knows nobody ends it.
+export const leaving = () => Promise.all([setFact("leaving", true), doubt()]);
+
 // Everything of whoever was here: caches, waiting purchases, news.
 export async function wipe() {
+  era += 1;
   known = "-";
-  await setFact("account", "-");
+  await Promise.all([setFact("account", "-"), setFact("leaving", false), setFact("synced_at", 0)]);
   await forget();
   await Promise.all([...emptied.values()].map((how) => how()));
 }
@@ -22,8 +34,15 @@ export async function wipe() {
 // An answer that is not of the account whose things lie here: they go before it is used. Nobody signed in wipes nothing:
 // a session that has ended leaves the tickets where they are.
 export async function isOf(mark) {
+  if (!mark) return;
+  if (await unsure()) await setFact("doubt", false);
+  if (mark === "-") {
+    if (await fact("leaving")) await wipe();
+    return;
+  }
+  await setFact("leaving", false);
   const before = await account();
-  if (!mark || mark === "-" || mark === before) return;
+  if (mark === before) return;
   if (before !== "-") await wipe();
   known = mark;
   await setFact("account", mark);

@@ -49,11 +49,14 @@ async function turn(now) {
   if (now) {
     pause = AGAIN_MS;
     document.querySelector(".note.offline")?.remove();
-    await tell({ type: "online", back: true }).catch(() => {});
+    const done = tell({ type: "online", back: true }).catch(() => {});
+    // What stands in for a page has nothing to wait for; what was sent meanwhile, the page itself will tell.
+    if (!shell) await done;
     // What was kept has served; the newest is there. Whoever types or pays is not disturbed. A list that came at once
     // although there was a network is no stand-in, and what a reload has just brought is not brought again.
     const reloaded = performance.getEntriesByType("navigation")[0]?.type === "reload";
-    const served = standIn && (before === false || (shell && !reloaded));
+    const list = document.querySelector("#results .bills");
+    const served = standIn && (before === false || (!reloaded && !list));
     if (served && !document.activeElement?.matches("input, textarea, select")) location.reload();
   } else if (before !== false) await say();
 }

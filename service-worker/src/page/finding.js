@@ -1,5 +1,5 @@
 // Search, kinds and order of the list without a network: over every event that a kept list shows.
-import { isOnline, onChange } from "./connection.js";
+import { isOnline, onChange, probe } from "./connection.js";
 import { shape } from "./talk.js";
 
 const TOP_PX = 200;
@@ -58,8 +58,8 @@ export async function find(query) {
 }
 
 // The list was shown as it was last seen, and is another one by now: it is set in while nobody has gone on from it.
-function refresh() {
-  if (scrollY > TOP_PX || document.activeElement?.matches("input") || !isOnline()) return;
+async function refresh() {
+  if (scrollY > TOP_PX || document.activeElement?.matches("input") || !(await probe())) return;
   htmx.ajax("GET", location.pathname + location.search, { target: "#results", swap: "innerHTML", headers: { "Cache-Control": "no-cache" } });
 }
 

@@ -54,7 +54,8 @@ export async function mark() {
     url.searchParams.set("__hx", "0");
     const cache = await caches.open("tickets");
     const names = (await cache.keys()).map((key) => key.url);
-    return names.some((name) => name.startsWith(url.href));
+    const of = document.body.dataset.account ?? "";
+    return names.some((name) => name.startsWith(url.href) && name.endsWith(of));
   };
   for (const one of document.querySelectorAll("[data-stored]")) one.hidden = !(await lies(one.dataset.stored));
 }

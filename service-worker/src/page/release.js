@@ -11,6 +11,8 @@ async function offer(ready) {
   const place = (await shape("release")).firstElementChild;
   document.body.append(place);
   place.querySelector("button").addEventListener("click", () => {
+    // Another tab took it: it is there, and waits for nobody.
+    if (ready.state !== "installed") return location.reload();
     wanted = true;
     ready.postMessage({ type: "skip-waiting" });
   });

@@ -2,7 +2,7 @@
 import { all, change, remove, setFact } from "../store.js";
 import { mark } from "./keeping.js";
 import { isOnline, onChange, probe } from "./connection.js";
-import { clock, fill, language, ownPage, shape, shell, tell, worker } from "./talk.js";
+import { clock, fill, ownPage, shape, shell, tell, worker } from "./talk.js";
 
 const LOOK_MS = 5000;
 const READ_MS = 3000;
@@ -114,7 +114,7 @@ async function kept() {
 // The list of orders as it was kept, whose rows have date, place and the stock of their kind.
 async function keptList() {
   const cache = await caches.open("tickets");
-  const key = (await cache.keys()).find(({ url }) => new URL(url).pathname === "/orders" && url.endsWith(`.${language}`));
+  const key = (await cache.keys()).find(({ url }) => new URL(url).pathname === "/orders");
   return key && new DOMParser().parseFromString(await (await cache.match(key)).text(), "text/html");
 }
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from playwright.sync_api import Page, expect
 
 from tests.browser import until
-from tests.journey.buyers import event_with, fill_card, tick
+from tests.journey.buyers import CARD, event_with, fill_card, tick
 from tests.journey.devices import Device
 from tests.journey.system import System, wait_for
 
@@ -23,10 +23,10 @@ def hold(system: System, device: Device, count: int = 1) -> tuple[int, list[int]
     return event, seats
 
 
-def card(page: Page) -> None:
+def card(page: Page, number: str = CARD["#card"]) -> None:
     """Typed whole; the bank has given something for it as soon as the field is left."""
     with page.expect_response("**/api/payment-methods") as answer:
-        fill_card(page)
+        fill_card(page, number)
     assert answer.value.status == 201
     page.wait_for_timeout(100)
 

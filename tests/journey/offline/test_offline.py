@@ -1,5 +1,6 @@
 """Without a network: what was seen and what was bought, in a browser that keeps things."""
 
+import contextlib
 import io
 import re
 import shutil
@@ -12,7 +13,7 @@ import pytest
 import requests
 import zxingcpp
 from PIL import Image
-from playwright.sync_api import Page, Playwright, expect
+from playwright.sync_api import Error, Page, Playwright, expect
 
 from pipeline.prepare import ROOT, free_ports
 from tests.browser import until
@@ -80,12 +81,18 @@ def test_another_account_finds_nothing_and_sends_nothing(
     tap(ana.page)
     waits(ana)
     key = ana.page.url.rpartition("/")[2]
-    # Her session ends, not by her will; somebody else signs in on this phone.
+    # Her session ends, not by her will; somebody else signs in on this phone, from her card or from the list.
     ana.context.clear_cookies()
     line.way = "open"
-    ana.page.goto("/login?next=/orders")
+    ana.page.goto(f"/login?next=/purchases/{key}")
     sign_in(ana.page, "bruno")
-    ana.page.wait_for_url("**/orders")
+    ana.page.wait_for_url(f"**/purchases/{key}")
+    shown = ana.page.inner_text("body")
+    assert "Bruno" in shown
+    assert "Ana" not in shown
+    assert "en espera" not in shown.lower()
+    ana.page.goto("/")
+    assert "Ana" not in ana.page.inner_text("header")
     ana.page.wait_for_timeout(1500)
     assert orders(system, seats) == []
     kept = ana.kept()
@@ -147,6 +154,41 @@ def test_a_code_reads_on_a_small_dim_screen(system: System, ana: Device) -> None
     )
     dim = small.point(lambda value: int(80 + value * 0.3))
     assert [found.text for found in zxingcpp.read_barcodes(dim)] == [code]
+
+
+def test_tickets_open_in_the_other_language_and_as_pictures(
+    system: System, ana: Device, line: Line
+) -> None:
+    order = bought(system, ana)
+    [(ticket, code), *_] = system.rows(
+        "SELECT ticket_uuid, code FROM orders.tickets WHERE order_uuid = %s", order
+    )
+    ana.page.get_by_role("button", name="EN, English").click()
+    expect(ana.page.locator("html")).to_have_attribute("lang", "en")
+    line.way = "cut"
+    ana.page.goto(f"/tickets/{ticket}")
+    expect(ana.page.locator("img.qr")).to_be_visible()
+    ana.page.goto(f"/tickets/{ticket}.png")
+    shot = Image.open(io.BytesIO(ana.page.screenshot()))
+    assert [found.text for found in zxingcpp.read_barcodes(shot)] == [code]
+
+
+def test_whoever_signs_out_without_an_answer_leaves_nothing_either(
+    system: System, make: Make, line: Line
+) -> None:
+    device = make("ana", line.address)
+    device.sign_in("ana")
+    order = bought(system, device)
+    device.page.goto("/")
+    line.way = "deaf"
+    with contextlib.suppress(Error):
+        device.page.get_by_role("button", name="Salir").click(timeout=3_000)
+        device.page.wait_for_timeout(1_000)
+    assert line.passed
+    line.way = "open"
+    device.page.goto("/")
+    expect(device.page.locator("a.who")).to_have_text("Entrar")
+    assert order not in device.kept()
 
 
 def test_search_kinds_and_order_go_over_what_is_kept(

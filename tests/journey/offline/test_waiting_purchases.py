@@ -183,8 +183,9 @@ def test_without_background_sync_an_open_page_sends_it(
     system: System, make: Make, line: Line
 ) -> None:
     device = make("without", line.address)
-    device.context.add_init_script("delete self.SyncManager")
     device.sign_in("carla")
+    gone = "() => (delete ServiceWorkerRegistration.prototype.sync, 'sync' in self.registration)"
+    assert device.context.service_workers[0].evaluate(gone) is False
     _, seats = hold(system, device)
     card(device.page)
     line.way = "cut"
@@ -326,3 +327,32 @@ def alter(system: System, statement: str, what: int) -> None:
     """What happens meanwhile, done to the tables as their owner."""
     with psycopg.connect(system.settings.database_url, autocommit=True) as connection:
         assert connection.execute(statement.encode(), (what,)).rowcount == 1
+
+
+def test_what_is_taken_back_after_it_arrived_is_told_as_bought(
+    system: System, ana: Device, line: Line
+) -> None:
+    _, seats = hold(system, ana)
+    card(ana.page)
+    line.way = "deaf"
+    tap(ana.page)
+    waits(ana)
+    wait_for(lambda: orders(system, seats), 10, "it did not arrive: this proves nothing")
+    ana.page.get_by_role("button", name="Retirarla").click()
+    line.way = "open"
+    one_order(system, ana, seats)
+    ana.page.wait_for_url("**/orders/*")
+
+
+def test_a_declined_card_is_told_when_it_was_sent_later(
+    system: System, ana: Device, line: Line
+) -> None:
+    _, seats = hold(system, ana)
+    card(ana.page, "4000 0000 0000 0002")
+    line.way = "cut"
+    tap(ana.page)
+    waits(ana)
+    line.way = "open"
+    told = ana.page.locator(".waits-card.done")
+    expect(told).to_contain_text("El banco dijo no", timeout=SENT_S_MAX * 1000)
+    assert orders(system, seats) == []
