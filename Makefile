@@ -4,7 +4,7 @@ BIN := .venv/bin
 N ?= 10
 KILLS := tests/journey/test_killed.py
 .DEFAULT_GOAL := help
-.PHONY: help setup run tunnel test test-journeys test-rest lint bench audit fuzz schedules scan stubs translations pictures token tokens
+.PHONY: help setup run tunnel test test-journeys test-offline test-rest lint bench audit fuzz schedules scan stubs translations pictures token tokens
 .SILENT:
 
 help: ## this list
@@ -34,11 +34,14 @@ tunnel: .venv/installed ## the same on a public address, by cloudflared: a new o
 test: .venv/installed-dev ## every test, with real servers and a real browser
 	$(BIN)/python -m tests.browser
 	$(BIN)/python -m web.offline_build
-	$(MAKE) -j 2 test-journeys test-rest
+	$(MAKE) -j 3 test-journeys test-offline test-rest
 
-# Two halves of about the same length, side by side: most of a journey is waiting.
+# Three parts of about the same length, side by side: most of a journey is waiting.
 test-journeys: .venv/installed-dev
-	$(BIN)/python -m pytest -q tests/journey --ignore=$(KILLS)
+	$(BIN)/python -m pytest -q tests/journey --ignore=$(KILLS) --ignore=tests/journey/offline
+
+test-offline: .venv/installed-dev
+	$(BIN)/python -m pytest -q tests/journey/offline
 
 test-rest: lint
 	$(BIN)/python -m pytest -q tests --ignore=tests/journey

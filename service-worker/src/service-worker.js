@@ -73,8 +73,10 @@ registerRoute(path(/^\/\.well-known\/ticket-keys\.json$/), new NetworkFirst({ ca
 
 registerRoute(path(/^\/purchases\/[^/]+$/, ({ request }) => request.mode === "navigate"), async (given) => {
   const key = decodeURIComponent(given.url.pathname.split("/")[2]);
+  // Who has just signed in, the network's answer says; what was another account's is gone by then.
+  const answer = (await unsure()) ? await network.handle(given).catch(() => null) : null;
   if (!(await unsure()) && (await store.get("purchases", key))) return shell();
-  return network.handle(given);
+  return answer ?? network.handle(given);
 });
 
 // ---- From the identity provider: somebody else, perhaps. Nothing that is kept is shown before an answer says who.
@@ -155,6 +157,7 @@ const DEEDS = {
     await sendAll();
   },
   keep: async ({ order_uuid }) => (await keepOrder(order_uuid)).order,
+  claim: () => self.clients.claim(),
   "skip-waiting": () => self.skipWaiting(),
 };
 self.addEventListener("message", (event) => {

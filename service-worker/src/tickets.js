@@ -5,7 +5,7 @@ import * as store from "./store.js";
 import { tell } from "./store.js";
 import { account, eraNow } from "./whose.js";
 
-export const ORDERS_MAX = 60;
+const ORDERS_MAX = 60;
 const AFTER_MS = 12 * 3600000;
 const SYNC_MS = 60000;
 const NAME = "tickets";
@@ -15,12 +15,8 @@ const ORDERS_A_SYNC = 5;
 const BOUGHT_TRIES = 15;
 const BOUGHT_PAUSE_MS = 1000;
 
-const pictures = (order) => order.tickets.map(({ ticket_uuid }) => `/tickets/${ticket_uuid}.png`);
-const addresses = (order) => [
-  `/orders/${order.order_uuid}`,
-  ...order.tickets.map(({ ticket_uuid }) => `/tickets/${ticket_uuid}`),
-  ...pictures(order),
-];
+const pages = (order) => order.tickets.map(({ ticket_uuid }) => `/tickets/${ticket_uuid}`);
+const addresses = (order) => [`/orders/${order.order_uuid}`, ...pages(order), ...pages(order).map((one) => `${one}.png`)];
 
 const isOver = (order) => Date.parse(order.event_ends_at ?? order.ends_at) + AFTER_MS < Date.now();
 
@@ -58,7 +54,7 @@ export async function keepOrder(order_uuid, { shared = true } = {}) {
 }
 
 // The device may have cleared away what its books still name.
-const lies = async (order) => order?.release === self.RELEASE && (await Promise.all(pictures(order).map((one) => isKept(NAME, one)))).every(Boolean);
+const lies = async (order) => order?.release === self.RELEASE && (await Promise.all(pages(order).map((one) => isKept(NAME, one)))).every(Boolean);
 
 const brief = ({ order_uuid, status, event_id, event_title: title, event_ends_at: ends_at, tickets }) => ({
   order_uuid,
@@ -96,7 +92,7 @@ async function drop(order) {
 
 // What was bought anywhere lies here afterwards, what was cancelled or is over does not. Tells what is new.
 export async function syncTickets({ now = false } = {}) {
-  return navigator.locks.request("tickets", { ifAvailable: true }, async (lock) => {
+  return navigator.locks.request("tickets", { ifAvailable: !now }, async (lock) => {
     if (!lock || (!now && Date.now() - ((await store.fact("synced_at")) ?? 0) < SYNC_MS)) return;
     const kept = new Map((await store.all("orders")).map((order) => [order.order_uuid, order]));
     for (const order of kept.values()) if (isOver(order)) await drop(order);

@@ -55,8 +55,9 @@ async function turn(now) {
     // What was kept has served; the newest is there. Whoever types or pays is not disturbed. A list that came at once
     // although there was a network is no stand-in, and what a reload has just brought is not brought again.
     const reloaded = performance.getEntriesByType("navigation")[0]?.type === "reload";
-    const list = document.querySelector("#results .bills");
-    const served = standIn && (before === false || (!reloaded && !list));
+    // A ticket is shown to somebody just now, perhaps.
+    const stays = document.querySelector("#results .bills, .paper");
+    const served = standIn && (before === false || (!reloaded && !stays));
     if (served && !document.activeElement?.matches("input, textarea, select")) location.reload();
   } else if (before !== false) await say();
 }

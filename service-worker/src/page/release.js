@@ -22,6 +22,8 @@ export async function register() {
   const address = "/service-worker.js";
   const registration = await navigator.serviceWorker.register(address, { scope: "/", updateViaCache: "none" });
   navigator.serviceWorker.addEventListener("controllerchange", () => wanted && location.reload());
+  // It began while this page was coming: it takes over this page, too, not only the next one.
+  navigator.serviceWorker.ready.then(({ active }) => navigator.serviceWorker.controller || active.postMessage({ type: "claim" }));
   const look = () => registration.waiting && navigator.serviceWorker.controller && offer(registration.waiting);
   look();
   registration.addEventListener("updatefound", () => {

@@ -226,7 +226,7 @@ def test_a_network_that_answers_for_everybody_is_none(ana: Device) -> None:
     page.route(
         "**/health", lambda route: route.fulfill(body="<h1>Wi-Fi</h1>", content_type="text/html")
     )
-    page.evaluate("dispatchEvent(new Event('online'))")
+    until(page, "() => (dispatchEvent(new Event('online')), document.body.matches('.offline'))")
     expect(page.locator(".note.offline")).to_be_visible()
     expect(page.locator("header.top .tongues button").first).to_be_disabled()
     page.unroute("**/health")
@@ -291,6 +291,10 @@ def test_what_was_bought_elsewhere_lies_here_after_the_network_is_back(
     system.completed([order], 20)
     line.way = "open"
     expect(ana.page.locator(".note.news")).to_contain_text("Entradas guardadas.", timeout=30_000)
+    until(
+        ana.page,
+        f"async () => Boolean(await caches.match('/orders/{order}', {{ ignoreSearch: true }}))",
+    )
     line.way = "cut"
     ana.page.goto(f"/orders/{order}")
     expect(ana.page.locator("ul.tickets img").first).to_be_visible()
