@@ -22,7 +22,7 @@ from web.app import create_app
 
 pytestmark = pytest.mark.usefixtures("clean")
 
-QUICK_S = 1.5
+QUICK_S = 0.5
 
 
 @contextmanager

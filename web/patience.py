@@ -87,7 +87,7 @@ def is_work(task: str, work: str) -> bool:
 
 def shown() -> bool:
     """Whether this form carries a task of ours, worked on or waited for, and not used yet."""
-    task, work = _carried()
+    task, work = carried()
     age = _age(task)
     if age is None or not (age >= WAIT_S or is_work(task, work)):
         return False
@@ -96,15 +96,15 @@ def shown() -> bool:
 
 def _going_on() -> tuple[str, int] | None:
     """The task of somebody who came back too early, and how long is left: nobody waits anew."""
-    task, work = _carried()
+    task, work = carried()
     age = _age(task)
     if age is None or age >= WAIT_S or is_work(task, work):
         return None
     return task, ceil(WAIT_S - age)
 
 
-def _carried() -> tuple[str, str]:
-    """Task and work. Raises Problem 422 where a program sends something else than text."""
+def carried() -> tuple[str, str]:
+    """Task and work of this request. Raises Problem 422 for what is no text."""
     said: Mapping[str, object] = request.form
     if request.is_json:
         try:
@@ -115,11 +115,6 @@ def _carried() -> tuple[str, str]:
     if not (isinstance(task, str) and isinstance(work, str)):
         raise Problem(422, "invalid_body", "task and work are texts.")
     return task, work
-
-
-def check_carried() -> None:
-    """Raises Problem 422 where task or work are no texts, whether they are asked for or not."""
-    _carried()
 
 
 def _age(task: str) -> float | None:

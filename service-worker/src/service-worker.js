@@ -156,7 +156,7 @@ const DEEDS = {
     await withdraw(key);
     await sendAll();
   },
-  keep: async ({ order_uuid }) => (await keepOrder(order_uuid)).order,
+  keep: ({ order_uuid }) => keepOrder(order_uuid),
   claim: () => self.clients.claim(),
   "skip-waiting": () => self.skipWaiting(),
 };

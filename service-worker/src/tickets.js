@@ -32,25 +32,29 @@ async function lay(address, era, name = NAME) {
 const layShared = (era) => Promise.all([lay("/orders", era), lay(KEYS, era, "keys")]);
 
 // Lays a finished order's tickets on the device. Gives the order with its codes, for the page to verify; throws if any is not here.
-export async function keepOrder(order_uuid, { shared = true } = {}) {
+export async function keepOrder(order_uuid) {
   let answer;
   try {
     answer = await ask(`/api/orders/${order_uuid}`);
   } catch (error) {
     const here = await store.get("orders", order_uuid);
     if (!here) throw error;
-    return { order: here, first: false };
+    return here;
   }
   if (!answer.ok) throw new Error(`order: ${answer.status}`);
   const order = await answer.json();
   if (order.status !== "COMPLETED") throw new Error(order.status);
+  await layIn(order);
+  await layShared(eraNow());
+  return order;
+}
+
+// The pages and pictures of an order, and that they are here.
+async function layIn(order) {
   const era = eraNow();
   await Promise.all(addresses(order).map((address) => lay(address, era)));
-  if (shared) await layShared(era);
-  const before = await store.get("orders", order_uuid);
   if (era !== eraNow()) throw new Error("signed out");
-  await store.put("orders", { ...brief(order), stored_at: Date.now(), release: self.RELEASE });
-  return { order, first: !before };
+  await store.put("orders", { ...brief(order), release: self.RELEASE });
 }
 
 // The device may have cleared away what its books still name.
@@ -111,9 +115,12 @@ export async function syncTickets({ now = false } = {}) {
       } else if (!isOver(order) && laid < ORDERS_A_SYNC && !(await lies(here))) {
         laid += 1;
         // One that cannot be laid in keeps no other from it.
-        const done = await keepOrder(order.order_uuid, { shared: false }).catch(() => null);
+        const done = await layIn(order).then(
+          () => true,
+          (error) => console.warn(error),
+        );
         // What is bought before one's eyes needs no news; what was meanwhile does.
-        if (done?.first && now) await tell({ kind: "ticket", title: order.event_title, order_uuid: order.order_uuid, count: order.tickets.length });
+        if (done && !here && now) await tell({ kind: "ticket", title: order.event_title, order_uuid: order.order_uuid, count: order.tickets.length });
       }
     }
     if (laid) await layShared(eraNow()).catch(() => {});

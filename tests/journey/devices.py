@@ -170,13 +170,8 @@ class Device:
         self.context.close()
 
     def ready(self) -> None:
-        """Until the worker stands behind the page; on a slow machine the next page brings it."""
-        standing = "() => Boolean(navigator.serviceWorker.controller)"
-        with suppress(AssertionError):
-            until(self.page, standing)
-            return
-        self.page.reload()
-        until(self.page, standing)
+        """Until the worker stands behind the page."""
+        until(self.page, "() => Boolean(navigator.serviceWorker.controller)")
 
     def sign_in(self, name: str, following: str = "/") -> None:
         """As this person, with the worker behind the pages."""

@@ -29,7 +29,7 @@ from web.words import rfc3339
 def begin_login() -> Response:
     """Where to sign in, and a cookie that the sign-in belongs to; a form is led there."""
     body = json_body() if request.is_json else request.form
-    patience.check_carried()
+    patience.carried()
     following = body.get("next", "/")
     if not isinstance(following, str) or len(following) > ADDRESS_LETTERS_MAX:
         raise Problem(422, "invalid_body", "next is the path of a page of ours.")

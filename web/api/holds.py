@@ -32,7 +32,7 @@ EVENT_NOT_FOUND = {404: ("not_found", "event_not_found"), 422: ("invalid_seats",
 def lock_seat(event_id: int) -> Response:
     """Hold all of the seats or none."""
     wanted = seat_ids(json_body().get("seat_ids"))
-    patience.check_carried()
+    patience.carried()
     holder = caller().holder
     if holder is None:
         find_event(event_id)
