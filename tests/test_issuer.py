@@ -246,14 +246,19 @@ def test_a_client_without_a_secret_shows_none(client: FlaskClient, issuer: Issue
     }
 
 
-def test_roles_of_the_access_token_count_at_sign_in(client: FlaskClient, issuer: Issuer) -> None:
-    """Keycloak's ID token says nothing of roles unless somebody tells it to."""
+def operator_signs_in(client: FlaskClient, issuer: Issuer) -> None:
+    """Maria's roles stand in the access token alone; a refresh token r1 comes with it."""
     asked = signing_in(client)
     issuer.answer = {
         "access_token": issuer.token(), "token_type": "Bearer", "expires_in": 300,
         "id_token": id_token(issuer, asked, realm_access=None), "refresh_token": "r1",
     }  # fmt: skip
     assert come_back(client, asked).status_code == 303
+
+
+def test_roles_of_the_access_token_count_at_sign_in(client: FlaskClient, issuer: Issuer) -> None:
+    """Keycloak's ID token says nothing of roles unless somebody tells it to."""
+    operator_signs_in(client, issuer)
     assert client.get("/api/auth/me").get_json()["roles"] == ["operator"]
     client.post("/api/auth/logout")
     assert ("/revocation", ["r1"]) in [(path, form.get("token")) for path, form, _ in issuer.posted]

@@ -1,6 +1,7 @@
 """How often somebody may ask, and who is counted together with whom."""
 
 import re
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from time import sleep, time
@@ -219,16 +220,24 @@ def test_guessing_a_password_ends_soon_and_locks_nobody_out_elsewhere(limited: F
     assert client.post(provider, data=other, headers=here).status_code == 302
 
 
-def test_a_password_that_is_tried_for_nobody_counts_as_well(
-    limited: Flask, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Each try costs a digest that is slow on purpose."""
+@pytest.fixture
+def tried(limited: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, str], str], int]:
+    """Somebody tries to sign in from an address, which may do so five times a minute."""
     monkeypatch.setattr(limits, "SIGN_INS_PER_ADDRESS", "5 per minute")
     client = limited.test_client()
     provider = begin_sign_in(client)
-    for form in ({}, {"email": " ", "password": "x"}):
-        here = {"X-Forwarded-For": f"203.0.113.{len(form) + 1}"}
-        statuses = [client.post(provider, data=form, headers=here).status_code for _ in range(7)]
+    return lambda form, address: int(
+        client.post(provider, data=form, headers={"X-Forwarded-For": address}).status_code
+    )
+
+
+def test_a_password_that_is_tried_for_nobody_counts_as_well(
+    tried: Callable[[dict[str, str], str], int],
+) -> None:
+    """Each try costs a digest that is slow on purpose."""
+    forms: tuple[dict[str, str], ...] = ({}, {"email": " ", "password": "x"})
+    for place, form in enumerate(forms, 1):
+        statuses = [tried(form, f"203.0.113.{place}") for _ in range(7)]
         assert statuses == [401] * 5 + [429] * 2
 
 
@@ -248,22 +257,15 @@ def test_no_spelling_of_an_address_is_a_new_allowance(client: FlaskClient) -> No
 
 
 def test_who_has_a_whole_network_is_counted_once(
-    limited: Flask, monkeypatch: pytest.MonkeyPatch
+    tried: Callable[[dict[str, str], str], int],
 ) -> None:
-    monkeypatch.setattr(limits, "SIGN_INS_PER_ADDRESS", "5 per minute")
-    client = limited.test_client()
-    provider = begin_sign_in(client)
+    def wrong(address: str) -> int:
+        return tried({"email": "nobody@example.com", "password": "x"}, address)
 
-    def tried(address: str) -> int:
-        wrong = {"email": "nobody@example.com", "password": "x"}
-        return int(
-            client.post(provider, data=wrong, headers={"X-Forwarded-For": address}).status_code
-        )
-
-    assert [tried(f"2001:db8:1:2::{n:x}") for n in range(1, 8)] == [401] * 5 + [429] * 2
-    assert tried("2001:db8:1:2:ffff::9") == 429
-    assert tried("2001:db8:1:3::1") == 401
-    assert [tried(f"198.51.100.{n}") for n in range(1, 8)] == [401] * 7
+    assert [wrong(f"2001:db8:1:2::{n:x}") for n in range(1, 8)] == [401] * 5 + [429] * 2
+    assert wrong("2001:db8:1:2:ffff::9") == 429
+    assert wrong("2001:db8:1:3::1") == 401
+    assert [wrong(f"198.51.100.{n}") for n in range(1, 8)] == [401] * 7
 
 
 def test_a_header_that_is_no_token_hides_nobody(

@@ -8,20 +8,20 @@ from joserfc.jwk import RSAKey
 
 from tests.halls import owner
 from tests.stations import one
-from tests.test_issuer import Issuer, client, come_back, id_token, issuer, me, signing_in
+from tests.test_issuer import (
+    Issuer,
+    client,
+    issuer,
+    me,
+    operator_signs_in,
+)
 from web.accounts import bearer, vault
 
 __all__ = ["client", "issuer"]
 
 
 def signed_in(client: FlaskClient, issuer: Issuer) -> None:
-    """Maria, an operator, by an issuer whose roles stand in the access token."""
-    asked = signing_in(client)
-    issuer.answer = {
-        "access_token": issuer.token(), "token_type": "Bearer", "expires_in": 300,
-        "id_token": id_token(issuer, asked, realm_access=None), "refresh_token": "r1",
-    }  # fmt: skip
-    assert come_back(client, asked).status_code == 303
+    operator_signs_in(client, issuer)
     assert roles(client) == ["operator"]
 
 

@@ -1,13 +1,16 @@
 // The caches by kind, each with its bounds in entries, age and bytes, and the plugins that keep them.
 import { ExpirationPlugin } from "workbox-expiration";
+import { NetworkFirst, StaleWhileRevalidate } from "workbox-strategies";
 
 import { account, eraNow, language, onWipe, saw, unsure } from "./whose.js";
 
 const DAY_S = 86400;
 const MIB = 1024 * 1024;
+const MAP_S_MAX = 2;
+const TICKET_S_MAX = 3;
 
 // Of events anybody may know what the pages say, but each says who is signed in: all of them are wiped with the account.
-export const KINDS = {
+const KINDS = {
   lists: { entries: 60, age: 14 * DAY_S, bytes: 8 * MIB },
   maps: { entries: 60, age: 14 * DAY_S, bytes: 24 * MIB },
   tickets: { entries: 400, age: 400 * DAY_S, bytes: 48 * MIB },
@@ -26,7 +29,7 @@ function stamped(answer, at) {
 const now = () => new Date().toISOString();
 
 // Removes the oldest answers until the cache is no larger than its kind may be; Workbox bounds entries and age alone.
-export async function evict(name, bytesMax = KINDS[name].bytes) {
+async function evict(name) {
   const cache = await caches.open(name);
   const sizes = [];
   for (const key of await cache.keys()) {
@@ -35,7 +38,7 @@ export async function evict(name, bytesMax = KINDS[name].bytes) {
   }
   let sum = sizes.reduce((total, [, , size]) => total + size, 0);
   for (const [key, , size] of sizes.sort((one, other) => (one[1] < other[1] ? -1 : 1))) {
-    if (sum <= bytesMax) break;
+    if (sum <= KINDS[name].bytes) break;
     await cache.delete(key);
     sum -= size;
   }
@@ -48,7 +51,7 @@ const EVICT_EVERY = 10;
 let puts = 0;
 
 // A page and its fragment share an address, two languages and two accounts do, too: each has a key of its own.
-export async function keyOf(request) {
+async function keyOf(request) {
   const url = new URL(request.url);
   // What is nobody's own is kept once.
   if (url.pathname.startsWith("/.well-known/")) return url.href;
@@ -62,10 +65,15 @@ export async function keyOf(request) {
   return url.href;
 }
 
+// What is kept for this request, and nothing where nothing is.
+export const kept = async (name, request) => (await caches.open(name)).match(await keyOf(request));
+const requestFor = (address) => new Request(new URL(address, self.location.origin));
+export const keptAt = (name, address) => kept(name, requestFor(address));
+export const dropAt = async (name, address) => (await caches.open(name)).delete(await keyOf(requestFor(address)));
+
 // The server sends nothing again that has not changed: it is asked with the ETag of what is kept.
 async function asking(name, request) {
-  const kept = await (await caches.open(name)).match(await keyOf(request));
-  const etag = kept?.headers.get("ETag");
+  const etag = (await kept(name, request))?.headers.get("ETag");
   if (!etag || request.headers.has("If-None-Match")) return request;
   const headers = new Headers(request.headers);
   headers.set("If-None-Match", etag);
@@ -73,8 +81,8 @@ async function asking(name, request) {
 }
 
 async function unchanged(name, request, answer) {
-  const kept = await (await caches.open(name)).match(await keyOf(request));
-  return kept ? stamped(kept) : answer;
+  const before = await kept(name, request);
+  return before ? stamped(before) : answer;
 }
 
 // What only front says (502, 504) and what is over in a moment (503): as good as no answer, where something is kept.
@@ -86,7 +94,7 @@ async function changed(event) {
   client?.postMessage({ type: "changed" });
 }
 
-export function pluginsOf(name) {
+function pluginsOf(name) {
   const { entries, age } = KINDS[name];
   const bounds = new ExpirationPlugin({ maxEntries: entries, maxAgeSeconds: age, purgeOnQuotaError: SPARE.includes(name) });
   if (name !== "keys") {
@@ -99,17 +107,18 @@ export function pluginsOf(name) {
     {
       cacheKeyWillBeUsed: ({ request }) => keyOf(request),
       requestWillFetch: ({ request, state }) => {
-        if (state) state.era = eraNow();
+        state.era = eraNow();
         return asking(name, request);
       },
       fetchDidSucceed: async ({ request, response, state }) => {
-        const late = state && state.era !== eraNow();
-        if (!late) await saw(response);
-        if (state) Object.assign(state, { answer: response, era: late ? null : eraNow() });
+        const late = state.era !== eraNow();
+        await saw(response, state.era);
+        // Another account's first answer wipes what was here, and is the first to be kept anew.
+        Object.assign(state, { answer: response, era: late ? null : eraNow() });
         if (away(response)) throw new Error(`answered ${response.status}`);
         return response.status === 304 ? unchanged(name, request, response) : response;
       },
-      cacheWillUpdate: async ({ response, state }) => (response.status === 200 && (!state || state.era === eraNow()) ? stamped(response, now()) : null),
+      cacheWillUpdate: async ({ response, state }) => (response.status === 200 && state.era === eraNow() ? stamped(response, now()) : null),
       cacheDidUpdate: async ({ oldResponse, newResponse, event }) => {
         const other = oldResponse && oldResponse.headers.get("ETag") !== newResponse.headers.get("ETag");
         if (other) await changed(event);
@@ -117,26 +126,20 @@ export function pluginsOf(name) {
         if (puts % EVICT_EVERY === 0) await evict(name);
       },
       // Nothing is kept: better what the server said than that there is no network.
-      handlerDidError: async ({ state }) => state?.answer,
+      handlerDidError: async ({ state }) => state.answer,
     },
     bounds,
   ];
 }
 
-// Keeps an answer that no page asked for; false when the device has no room for it.
-export async function keep(name, address, answer) {
-  const key = await keyOf(new Request(new URL(address, self.location.origin)));
-  for (const spare of [true, false]) {
-    try {
-      await (await caches.open(name)).put(key, stamped(answer.clone(), now()));
-      return true;
-    } catch (error) {
-      if (error.name !== "QuotaExceededError") throw error;
-      if (spare) await Promise.all(SPARE.map((kind) => caches.delete(kind)));
-    }
-  }
-  return false;
-}
+// Who answers, by kind. Lists: at once as last seen, fetched anew behind that; `newest` where a page waits for it.
+const forLists = { cacheName: "lists", plugins: pluginsOf("lists") };
+export const lists = new StaleWhileRevalidate(forLists);
+export const newest = new NetworkFirst({ ...forLists, networkTimeoutSeconds: MAP_S_MAX });
+export const maps = networkFirst("maps", MAP_S_MAX);
+export const tickets = networkFirst("tickets", TICKET_S_MAX);
+export const keys = networkFirst("keys", TICKET_S_MAX);
 
-export const isKept = async (name, address) =>
-  Boolean(await (await caches.open(name)).match(await keyOf(new Request(new URL(address, self.location.origin)))));
+function networkFirst(name, networkTimeoutSeconds) {
+  return new NetworkFirst({ cacheName: name, networkTimeoutSeconds, plugins: pluginsOf(name) });
+}

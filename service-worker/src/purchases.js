@@ -4,7 +4,7 @@
 // it goes), done (with an outcome: bought, held, gone, declined, changed,
 // expired, over, late, refused).
 import * as store from "./store.js";
-import { account, saw } from "./whose.js";
+import { account, eraNow, saw } from "./whose.js";
 
 export const TAG = "purchases";
 export const ANSWER_MS = 20000;
@@ -17,8 +17,9 @@ const WAITS_MS_MAX = 86400000;
 const pending = ({ state }) => state !== "done";
 
 export async function ask(address, options = {}) {
+  const asked = eraNow();
   const answer = await fetch(address, { credentials: "same-origin", cache: "no-store", signal: AbortSignal.timeout(ANSWER_MS), ...options });
-  await saw(answer);
+  await saw(answer, asked);
   return answer;
 }
 

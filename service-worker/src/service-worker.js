@@ -2,18 +2,16 @@
 import { clientsClaim } from "workbox-core";
 import { cleanupOutdatedCaches, matchPrecache, precacheAndRoute } from "workbox-precaching";
 import { registerRoute, setCatchHandler } from "workbox-routing";
-import { NetworkFirst, NetworkOnly, StaleWhileRevalidate } from "workbox-strategies";
+import { NetworkOnly } from "workbox-strategies";
 
-import { away, keyOf, pluginsOf, SAVED_AT } from "./caches.js";
+import { away, kept, keptAt, keys, lists, maps, newest, SAVED_AT, tickets } from "./caches.js";
 import { bought, chosen } from "./forms.js";
 import { hurry, say, sendAll, TAG, wait, withdraw } from "./purchases.js";
 import * as store from "./store.js";
 import { keepBought, keepOrder, syncTickets } from "./tickets.js";
-import { account, doubt, isOf, language, leaving, saw, unsure, wipe } from "./whose.js";
+import { account, doubt, eraNow, isOf, language, leaving, saw, unsure, wipe } from "./whose.js";
 
 self.RELEASE = RELEASE;
-const MAP_S_MAX = 2;
-const TICKET_S_MAX = 3;
 
 clientsClaim();
 cleanupOutdatedCaches();
@@ -37,37 +35,31 @@ registerRoute(path(/^\/static\/[0-9a-f]{12}\//), async ({ request, url }) => {
 
 // ---- Lists: at once as they were last seen, and fetched anew behind that. A page that asks for the newest waits for it.
 
-const forLists = { cacheName: "lists", plugins: pluginsOf("lists") };
-const lists = new StaleWhileRevalidate(forLists);
-const newest = new NetworkFirst({ ...forLists, networkTimeoutSeconds: MAP_S_MAX });
 registerRoute(path(/^\/(events)?$/, page), async (given) => {
   const fresh = given.request.headers.get("Cache-Control") === "no-cache" || given.request.cache === "reload";
   try {
     return await aged(await (fresh ? newest : lists).handle(given), given);
   } catch (error) {
     // This search is not kept; the page itself finds among the events that are (page/finding.js).
-    const whole = new Request(new URL("/events", given.url));
-    const kept = given.request.mode === "navigate" && (await (await caches.open("lists")).match(await keyOf(whole)));
-    if (!kept) throw error;
-    return aged(kept, given);
+    const whole = given.request.mode === "navigate" && (await keptAt("lists", "/events"));
+    if (!whole) throw error;
+    return aged(whole, given);
   }
 });
 
 // ---- Seat maps, and an event's page, which is one: what the network says within two seconds, else as last seen.
 
-const maps = new NetworkFirst({ cacheName: "maps", networkTimeoutSeconds: MAP_S_MAX, plugins: pluginsOf("maps") });
 registerRoute(path(/^\/events\/\d+$/, page), async (given) => aged(await maps.handle(given), given));
 
 // ---- The buyer's own: orders and tickets with their pictures. A session that has ended takes none of them away.
 
-const tickets = new NetworkFirst({ cacheName: "tickets", networkTimeoutSeconds: TICKET_S_MAX, plugins: pluginsOf("tickets") });
 registerRoute(path(/^\/(orders(\/[0-9a-f-]{36})?|tickets\/[0-9a-f-]{36}(\.png)?)$/), async (given) => {
   const answer = await tickets.handle(given);
   const elsewhere = answer.type === "opaqueredirect" || answer.redirected || answer.status === 401;
-  const kept = elsewhere && given.url.pathname.startsWith("/tickets/") && (await (await caches.open("tickets")).match(await keyOf(given.request)));
-  return aged(kept || answer, given);
+  const here = elsewhere && given.url.pathname.startsWith("/tickets/") && (await kept("tickets", given.request));
+  return aged(here || answer, given);
 });
-registerRoute(path(/^\/\.well-known\/ticket-keys\.json$/), new NetworkFirst({ cacheName: "keys", networkTimeoutSeconds: TICKET_S_MAX, plugins: pluginsOf("keys") }));
+registerRoute(path(/^\/\.well-known\/ticket-keys\.json$/), keys);
 
 // ---- What became of a purchase that this device made: told from here, with or without a network.
 
@@ -89,7 +81,14 @@ registerRoute(path(/^\/login\/callback$/), async (given) => {
 
 // ---- Every other page: the network, else the page that says there is none.
 
-const network = new NetworkOnly({ plugins: [{ fetchDidSucceed: async ({ response }) => (await saw(response), response) }] });
+const network = new NetworkOnly({
+  plugins: [
+    {
+      requestWillFetch: async ({ request, state }) => ((state.era = eraNow()), request),
+      fetchDidSucceed: async ({ response, state }) => (await saw(response, state.era), response),
+    },
+  ],
+});
 registerRoute(
   ({ request, sameOrigin, url }) => sameOrigin && request.mode === "navigate" && !/^\/(api|ws|provider)(\/|$)/.test(url.pathname),
   network,

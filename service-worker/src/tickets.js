@@ -1,6 +1,6 @@
 // Tickets on the device: an order's page, each ticket's page and picture, and the list of orders, kept until the event is over.
-import { isKept, keep, keyOf } from "./caches.js";
-import { ask } from "./purchases.js";
+import { dropAt, keptAt, keys, tickets } from "./caches.js";
+import { ANSWER_MS, ask } from "./purchases.js";
 import * as store from "./store.js";
 import { tell } from "./store.js";
 import { account, eraNow } from "./whose.js";
@@ -12,6 +12,8 @@ const NAME = "tickets";
 const KEYS = "/.well-known/ticket-keys.json";
 // A minute has a hundred requests for everything that a buyer does: the rest is laid in a minute later.
 const ORDERS_A_SYNC = 5;
+// Workbox wants an event to keep alive; the one that called us waits for us as it is.
+const CALLED = { waitUntil() {} };
 const BOUGHT_TRIES = 15;
 const BOUGHT_PAUSE_MS = 1000;
 
@@ -20,16 +22,19 @@ const addresses = (order) => [`/orders/${order.order_uuid}`, ...pages(order), ..
 
 const isOver = (order) => Date.parse(order.event_ends_at ?? order.ends_at) + AFTER_MS < Date.now();
 
-// Laid in for whoever asked: an answer that comes after a wipe is not kept.
-async function lay(address, era, name = NAME) {
-  const answer = await ask(address, { redirect: "manual" });
-  // A voided ticket of a live order has no picture any more.
-  if (answer.status === 404 && address.endsWith(".png")) return;
-  if (!answer.ok) throw new Error(`${address}: ${answer.status}`);
-  if (era !== eraNow()) throw new Error("signed out");
-  if (!(await keep(name, address, answer))) throw new Error("no room");
+// Fetched and kept as if a page had asked, with the bounds of its kind. A full device gives up lists and maps, then it is tried again.
+async function lay(address, kind = tickets, again = true) {
+  const request = new Request(address, { credentials: "same-origin", redirect: "manual", signal: AbortSignal.timeout(ANSWER_MS) });
+  try {
+    const [answer] = await Promise.all(kind.handleAll({ request, event: CALLED }));
+    // A voided ticket of a live order has no picture any more.
+    if (!answer.ok && !(answer.status === 404 && address.endsWith(".png"))) throw new Error(`${address}: ${answer.status}`);
+  } catch (error) {
+    if (!again || error.name !== "QuotaExceededError") throw error;
+    await lay(address, kind, false);
+  }
 }
-const layShared = (era) => Promise.all([lay("/orders", era), lay(KEYS, era, "keys")]);
+const layShared = () => Promise.all([lay("/orders"), lay(KEYS, keys)]);
 
 // Lays a finished order's tickets on the device. Gives the order with its codes, for the page to verify; throws if any is not here.
 export async function keepOrder(order_uuid) {
@@ -45,20 +50,21 @@ export async function keepOrder(order_uuid) {
   const order = await answer.json();
   if (order.status !== "COMPLETED") throw new Error(order.status);
   await layIn(order);
-  await layShared(eraNow());
+  await layShared();
   return order;
 }
 
 // The pages and pictures of an order, and that they are here.
 async function layIn(order) {
   const era = eraNow();
-  await Promise.all(addresses(order).map((address) => lay(address, era)));
+  await Promise.all(addresses(order).map((address) => lay(address)));
+  // Whoever asked has left meanwhile: none of it was kept.
   if (era !== eraNow()) throw new Error("signed out");
   await store.put("orders", { ...brief(order), release: self.RELEASE });
 }
 
 // The device may have cleared away what its books still name.
-const lies = async (order) => order?.release === self.RELEASE && (await Promise.all(pages(order).map((one) => isKept(NAME, one)))).every(Boolean);
+const lies = async (order) => order?.release === self.RELEASE && (await Promise.all(pages(order).map((one) => keptAt(NAME, one)))).every(Boolean);
 
 const brief = ({ order_uuid, status, event_id, event_title: title, event_ends_at: ends_at, tickets }) => ({
   order_uuid,
@@ -89,8 +95,7 @@ export async function keepBought() {
 }
 
 async function drop(order) {
-  const cache = await caches.open(NAME);
-  for (const address of addresses(order)) await cache.delete(await keyOf(new Request(new URL(address, self.location.origin))));
+  for (const address of addresses(order)) await dropAt(NAME, address);
   await store.remove("orders", order.order_uuid);
 }
 
@@ -123,6 +128,6 @@ export async function syncTickets({ now = false } = {}) {
         if (done && !here && now) await tell({ kind: "ticket", title: order.event_title, order_uuid: order.order_uuid, count: order.tickets.length });
       }
     }
-    if (laid) await layShared(eraNow()).catch(() => {});
+    if (laid) await layShared().catch((error) => console.warn(error));
   });
 }

@@ -21,11 +21,11 @@ BUSY = (
     "Content-Length: 0\r\nConnection: close\r\n\r\n"
 ).encode()
 
-WAITING = """async () => {
+ROWS = """async (store) => {
   const open = indexedDB.open("ticketbuster");
   const db = await new Promise((resolve) => (open.onsuccess = () => resolve(open.result)));
-  if (!db.objectStoreNames.contains("purchases")) return [];
-  const all = db.transaction("purchases").objectStore("purchases").getAll();
+  if (!db.objectStoreNames.contains(store)) return [];
+  const all = db.transaction(store).objectStore(store).getAll();
   const rows = await new Promise((resolve) => (all.onsuccess = () => resolve(all.result)));
   db.close();
   return rows;
@@ -188,12 +188,16 @@ class Device:
 
     def purchases(self) -> list[dict[str, Any]]:
         """The purchases that this device knows."""
-        rows: list[dict[str, Any]] = self.page.evaluate(WAITING)
+        rows: list[dict[str, Any]] = self.page.evaluate(ROWS, "purchases")
         return rows
 
 
+Make = Callable[[str, str], Device]
+"""A device by its name and the address that it visits."""
+
+
 @contextmanager
-def devices(playwright: Playwright, folder: Path) -> Iterator[Callable[[str, str], Device]]:
+def devices(playwright: Playwright, folder: Path) -> Iterator[Make]:
     """Makes devices by name for an address; closes them."""
     made: list[Device] = []
 

@@ -4,28 +4,20 @@ import base64
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
 import base45
 import psutil
-import pytest
 import zxingcpp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import chromium, phone
+from tests.browser import phone
 from tests.journey.buyers import event_with, pay, sign_in, signed_in, tick
 from tests.journey.system import System, wait_for
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 def test_one_buys_and_sees_the_ticket_come_the_other_is_told_which_seats_are_gone(

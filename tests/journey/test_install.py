@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser import PHONE, chromium
+from tests.browser import PHONE
 from tests.journey.buyers import event_with
 from tests.journey.system import System
 
@@ -34,12 +34,6 @@ SHIFTS = """() => new Promise((done) => {
     .observe({ type: "layout-shift" });
   document.fonts.ready.then(() => setTimeout(() => (window.shifted = () => sum, done()), 50));
 })"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture

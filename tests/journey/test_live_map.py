@@ -1,7 +1,6 @@
 """A map in one browser follows what happens in others: by socket, after a cut, and without one."""
 
 import re
-from collections.abc import Iterator
 from time import monotonic, sleep
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, WebSocket, expect
 from websocket import create_connection
 
-from tests.browser import chromium, phone
+from tests.browser import phone
 from tests.journey.buyers import fill_card, large_hall, sign_in, tick
 from tests.journey.system import System, wait_for
 
@@ -17,12 +16,6 @@ STATES = """() => [...document.querySelectorAll('#map .row input')].map(
     seat => [seat.value, seat.getAttribute('class') ?? '', seat.disabled])"""
 CHANGED_S = 3_000
 """A second for the product; the rest is for a machine that runs other tests beside."""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 def section_seats(system: System, event: int, count: int) -> tuple[int, list[int]]:

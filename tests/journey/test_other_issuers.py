@@ -7,24 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 import requests
 from playwright.sync_api import Browser, Page, expect
 
 from pipeline.node import node_with_packages
 from pipeline.prepare import free_ports
-from tests.browser import chromium
 from tests.journey.system import System, running, wait_for
 
 ROOT = Path(__file__).parent.parent
 PROVIDERS = ROOT / "providers"
 START_S_MAX = 30
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @contextmanager

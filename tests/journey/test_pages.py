@@ -1,14 +1,12 @@
 """Every page of a purchase, by day and by night: no violation by axe, and few bytes."""
 
 import re
-from collections.abc import Iterator
 
-import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from tests.browser import chromium, phone
+from tests.browser import phone
 from tests.journey.buyers import (
     event_with,
     fill_card,
@@ -24,12 +22,6 @@ PAGE_BYTES_MAX = 30_000
 VISIT_BYTES_MAX = 60_000
 ENHANCED = {"rules": {"color-contrast-enhanced": {"enabled": True}}}
 CONTRAST = {"runOnly": ["color-contrast", "color-contrast-enhanced"]}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 def check(page: Page, where: str, schemes: str = "light") -> None:

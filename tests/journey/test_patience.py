@@ -10,19 +10,13 @@ import redis
 import requests
 from playwright.sync_api import Browser, Page
 
-from tests.browser import PHONE, chromium, phone
+from tests.browser import PHONE, phone
 from tests.journey.buyers import event_with, tick
 from tests.journey.system import System
 from web.limits import NEW_VISITORS
 
 ENOUGH = int(NEW_VISITORS.split()[0]) + 20
 CHALLENGE = re.compile(r"/holds$")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser import chromium, phone
+from tests.browser import phone
 from tests.journey.buyers import fill_card, large_hall, pay, sign_in
 from tests.journey.system import System, wait_for
 
@@ -20,12 +20,6 @@ addEventListener("securitypolicyviolation", (event) => {
 });
 """
 COMPLAINTS = ("Content Security Policy", "Permissions-Policy", "Permissions policy", "Refused to")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 """What goes wrong around a purchase: errors, Back, two orders at once, a slow line, no script."""
 
 import re
-from collections.abc import Iterator
 
-import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import PHONE, chromium, phone, until
+from tests.browser import PHONE, phone, until
 from tests.journey.buyers import event_with, fill_card, large_hall, signed_in, tick
 from tests.journey.system import System
 
@@ -18,12 +16,6 @@ SLOW = {
     "downloadThroughput": 50_000,
     "uploadThroughput": 50_000,
 }
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 def hold(page: Page, system: System, event: int, count: int = 1) -> list[int]:

@@ -4,18 +4,11 @@ import re
 from time import sleep
 from typing import Any
 
-import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser import chromium, phone, until
+from tests.browser import phone, until
 from tests.journey.buyers import event_with
 from tests.journey.system import System
-
-
-@pytest.fixture(scope="module")
-def browser() -> Any:
-    with chromium() as started:
-        yield started
 
 
 def test_a_late_answer_never_overwrites_a_later_one(system: System, browser: Browser) -> None:

@@ -1,12 +1,10 @@
 """Waiting looks like waiting: what a page says on a slow line while a slow worker draws."""
 
 import re
-from collections.abc import Iterator
 
-import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser import chromium, until
+from tests.browser import until
 from tests.journey.buyers import event_with, fill_card, signed_in, tick
 from tests.journey.system import System
 
@@ -38,12 +36,6 @@ new MutationObserver(() => heard(document.body?.innerText ?? "")).observe(
   document, { subtree: true, childList: true, characterData: true });
 """
 ERRORS = re.compile(r"▲|no pudo|no tienes|se acabó|no está|falló|no podemos|agotado", re.IGNORECASE)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 def test_no_error_is_shown_before_one_is_known(system: System, browser: Browser) -> None:

@@ -1,22 +1,13 @@
 """One purchase, many hands: a thumb, a keyboard, another language, Back, two tabs, half a card."""
 
-from collections.abc import Iterator
-
-import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser import chromium, phone, until
+from tests.browser import phone, until
 from tests.journey.buyers import CARD, event_with, fill_card, large_hall, pay, signed_in, tick
 from tests.journey.system import System
 
 SMALL_PHONE = {"width": 360, "height": 740}
 TICKET_MS_MAX = 20_000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
 
 
 def tickets_of(system: System, event: int) -> int:

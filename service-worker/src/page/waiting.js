@@ -41,7 +41,7 @@ async function cardOf(purchase) {
   const card = fill(await shape(shapeOf(purchase)), values(purchase)).firstElementChild;
   card.dataset.says = saysOf(purchase);
   again(card, purchase);
-  card.querySelector(".withdraw")?.addEventListener("click", () => tell({ type: "withdraw", key: purchase.key }).catch(() => {}));
+  card.querySelector(".withdraw")?.addEventListener("click", () => tell({ type: "withdraw", key: purchase.key }).catch(() => toast(document.body.dataset.failed)));
   card.querySelector(".seen")?.addEventListener("click", () => remove("purchases", purchase.key).then(draw));
   const bell = card.querySelector(".bell");
   if (bell && "Notification" in self) {

@@ -1,17 +1,15 @@
 """A system behind a line that can be cut, and phones that keep things, for the tests of this folder."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Playwright, sync_playwright
 
 from pipeline.prepare import free_ports
-from tests.journey.devices import Device, Line, devices
+from tests.journey.devices import Device, Line, Make, devices
 from tests.journey.system import System, running
-
-Make = Callable[[str, str], Device]
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,13 @@
 """What a buyer does there, and what must come of it."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Page, expect
 
 from tests.browser import until
 from tests.journey.buyers import CARD, event_with, fill_card, tick
-from tests.journey.devices import Device
+from tests.journey.devices import Device, Line
 from tests.journey.system import System, wait_for
 
 SENT_S_MAX = 30
@@ -54,22 +55,28 @@ def bought(system: System, device: Device) -> str:
 def one_order(system: System, device: Device, seats: list[int]) -> str:
     """Exactly one order came of it, and the device says so."""
     wait_for(lambda: orders(system, seats), SENT_S_MAX, "the purchase was not sent")
-    until(
-        device.page, f"async () => (await ({WAITING_STATES})()).every((state) => state === 'done')"
-    )
+    seen(device.page, lambda: nothing_waits(device), "the device does not know of it")
     found = orders(system, seats)
     assert len(found) == 1
     return found[0]
 
 
-WAITING_STATES = """async () => {
-  const open = indexedDB.open("ticketbuster");
-  const db = await new Promise((resolve) => (open.onsuccess = () => resolve(open.result)));
-  const all = db.transaction("purchases").objectStore("purchases").getAll();
-  const rows = await new Promise((resolve) => (all.onsuccess = () => resolve(all.result)));
-  db.close();
-  return rows.map(({ state }) => state);
-}"""
+def nothing_waits(device: Device) -> bool:
+    with suppress(Error):  # it may be on its way to another page
+        return all(one["state"] == "done" for one in device.purchases())
+    return False
+
+
+def queued(
+    system: System, device: Device, line: Line, count: int = 1, number: str = CARD["#card"]
+) -> tuple[int, list[int]]:
+    """Seats held, the card given to the bank, and then no network: the purchase waits."""
+    event, seats = hold(system, device, count)
+    card(device.page, number)
+    line.way = "cut"
+    tap(device.page)
+    waits(device)
+    return event, seats
 
 
 def seen(page: Page, what: Callable[[], object], why: str) -> None:

@@ -3,7 +3,7 @@
 from playwright.sync_api import expect
 
 from tests.journey.devices import Device, Line
-from tests.journey.offline.deeds import bought, card, hold, tap, waits
+from tests.journey.offline.deeds import bought, queued
 from tests.journey.system import System
 
 DESK = {"width": 1280, "height": 900}
@@ -22,11 +22,7 @@ NEWS = """async (order_uuid) => {
 def test_a_card_that_says_the_same_keeps_its_place_and_the_focus(
     system: System, ana: Device, line: Line
 ) -> None:
-    hold(system, ana)
-    card(ana.page)
-    line.way = "cut"
-    tap(ana.page)
-    waits(ana)
+    queued(system, ana, line)
     button = ana.page.get_by_role("button", name="Retirarla")
     button.focus()
     ana.page.evaluate(TOLD_AGAIN)

@@ -1,7 +1,6 @@
 """Purchases that wait for the network: sent once, and told what became of them."""
 
 import re
-from collections.abc import Callable
 from time import time
 
 import psycopg
@@ -9,21 +8,25 @@ from playwright.sync_api import expect
 
 from tests.browser import until
 from tests.journey.buyers import event_with, fill_card, sign_in, tick
-from tests.journey.devices import PATIENCE_S, Device, Line
-from tests.journey.offline.deeds import SENT_S_MAX, card, hold, one_order, orders, seen, tap, waits
+from tests.journey.devices import PATIENCE_S, Device, Line, Make
+from tests.journey.offline.deeds import (
+    SENT_S_MAX,
+    card,
+    hold,
+    one_order,
+    orders,
+    queued,
+    seen,
+    tap,
+    waits,
+)
 from tests.journey.system import PAYS, System, wait_for
-
-Make = Callable[[str, str], Device]
 
 
 def test_a_purchase_without_a_network_is_sent_once_when_it_is_back(
     system: System, ana: Device, line: Line
 ) -> None:
-    _, seats = hold(system, ana, 2)
-    card(ana.page)
-    line.way = "cut"
-    tap(ana.page)
-    waits(ana)
+    _, seats = queued(system, ana, line, 2)
     [waiting] = ana.purchases()
     assert waiting["method"].startswith("pm_")
     assert "4242" not in ana.kept().replace(waiting["method"], "")
@@ -104,11 +107,7 @@ def test_a_server_killed_after_the_commit_is_one_order(
 def test_a_closed_browser_sends_it_when_it_is_opened(
     system: System, ana: Device, line: Line
 ) -> None:
-    _, seats = hold(system, ana)
-    card(ana.page)
-    line.way = "cut"
-    tap(ana.page)
-    waits(ana)
+    _, seats = queued(system, ana, line)
     ana.close()
     line.way = "open"
     page = ana.open()
@@ -123,11 +122,7 @@ def test_a_closed_browser_sends_it_when_it_is_opened(
 
 
 def test_a_page_that_is_closed_needs_none(system: System, ana: Device, line: Line) -> None:
-    _, seats = hold(system, ana)
-    card(ana.page)
-    line.way = "cut"
-    tap(ana.page)
-    waits(ana)
+    _, seats = queued(system, ana, line)
     cdp = ana.context.new_cdp_session(ana.page)
     versions: list[dict[str, str]] = []
     cdp.on(
@@ -186,11 +181,7 @@ def test_without_background_sync_an_open_page_sends_it(
     device.sign_in("carla")
     gone = "() => (delete ServiceWorkerRegistration.prototype.sync, 'sync' in self.registration)"
     assert device.context.service_workers[0].evaluate(gone) is False
-    _, seats = hold(system, device)
-    card(device.page)
-    line.way = "cut"
-    tap(device.page)
-    waits(device)
+    _, seats = queued(system, device, line)
     line.way = "open"
     one_order(system, device, seats)
 
@@ -226,11 +217,7 @@ def test_a_busy_server_gets_its_patience(system: System, ana: Device, line: Line
 def test_a_session_that_ended_goes_on_after_signing_in(
     system: System, ana: Device, line: Line
 ) -> None:
-    _, seats = hold(system, ana)
-    card(ana.page)
-    line.way = "cut"
-    tap(ana.page)
-    waits(ana)
+    _, seats = queued(system, ana, line)
     ana.context.clear_cookies()
     line.way = "open"
     told = ana.page.locator(".waits-card")
@@ -246,11 +233,7 @@ def test_an_outcome_behind_a_closed_page_is_said_by_the_system(
     system: System, ana: Device, line: Line
 ) -> None:
     ana.context.grant_permissions(["notifications"], origin=line.address)
-    _, seats = hold(system, ana)
-    card(ana.page)
-    line.way = "cut"
-    tap(ana.page)
-    waits(ana)
+    _, seats = queued(system, ana, line)
     # Allowed already: the words are laid by with the purchase.
     worker = ana.context.service_workers[0]
     worker.evaluate(
@@ -295,11 +278,7 @@ def test_seats_that_somebody_took_meanwhile_are_told_and_not_charged(
 
 
 def test_a_sale_that_is_over_is_told(system: System, ana: Device, line: Line) -> None:
-    event, seats = hold(system, ana)
-    card(ana.page)
-    line.way = "cut"
-    tap(ana.page)
-    waits(ana)
+    event, seats = queued(system, ana, line)
     alter(system, "UPDATE catalog.events SET status = 'CANCELLED' WHERE id = %s", event)
     try:
         line.way = "open"
@@ -311,11 +290,7 @@ def test_a_sale_that_is_over_is_told(system: System, ana: Device, line: Line) ->
 
 
 def test_another_price_is_told_before_any_charge(system: System, ana: Device, line: Line) -> None:
-    _, seats = hold(system, ana)
-    card(ana.page)
-    line.way = "cut"
-    tap(ana.page)
-    waits(ana)
+    _, seats = queued(system, ana, line)
     alter(system, "UPDATE catalog.seats SET price = price + 1 WHERE id = %s", seats[0])
     line.way = "open"
     told = ana.page.locator(".waits-card.done")
@@ -347,11 +322,7 @@ def test_what_is_taken_back_after_it_arrived_is_told_as_bought(
 def test_a_declined_card_is_told_when_it_was_sent_later(
     system: System, ana: Device, line: Line
 ) -> None:
-    _, seats = hold(system, ana)
-    card(ana.page, "4000 0000 0000 0002")
-    line.way = "cut"
-    tap(ana.page)
-    waits(ana)
+    _, seats = queued(system, ana, line, number="4000 0000 0000 0002")
     line.way = "open"
     told = ana.page.locator(".waits-card.done")
     expect(told).to_contain_text("El banco dijo no", timeout=SENT_S_MAX * 1000)
