@@ -7,7 +7,7 @@ const AGAIN_MS_MAX = 30000;
 
 const saved = document.body.dataset.saved;
 // A purchase's own page is drawn here, and "/offline" is itself: neither is a stand-in for what the network would bring.
-const standIn = saved || (shell && !ownPage && !location.pathname.startsWith("/offline"));
+let standIn = saved || (shell && !ownPage && !location.pathname.startsWith("/offline"));
 const told = new EventTarget();
 
 let online = saved || shell ? null : true;
@@ -58,6 +58,8 @@ async function turn(now) {
     // A ticket is shown to somebody just now, perhaps.
     const stays = document.querySelector("#results .bills, .paper");
     const served = standIn && (before === false || (!reloaded && !stays));
+    // Looked at with a network once, it is an open page like any other, and no later return reloads it.
+    standIn = false;
     if (served && !document.activeElement?.matches("input, textarea, select")) location.reload();
   } else if (before !== false) await say();
 }

@@ -323,8 +323,12 @@ def test_a_new_release_is_offered_and_nothing_is_mixed(
         page.goto("/events")
         page.evaluate("window.mine = true")
         old = digests(page)
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(page.locator("body.offline")).to_be_attached()
     copy = another_release(tmp_path / "release")
     with running(tmp_path / "data", root=str(copy), PORT=port):
+        page.evaluate("dispatchEvent(new Event('online'))")
+        expect(page.locator("body:not(.offline)")).to_be_attached()
         assert page.evaluate("window.mine"), "an open page is never reloaded by itself"
         style = next(iter(old))
         assert page.request.get(f"/static/{style}/style.css").status == 200
