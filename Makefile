@@ -4,6 +4,8 @@ BIN := .venv/bin
 N ?= 10
 # Those that kill, and one that looks at the clock, come when the machine has less to do.
 LAST := tests/journey/test_killed.py tests/test_redis_away.py
+# These go with the offline tests, so that the three parts are about equally long.
+ASIDE := tests/races tests/test_state_machine.py tests/test_hostile.py
 .DEFAULT_GOAL := help
 .PHONY: help setup run tunnel test test-journeys test-offline test-rest lint bench audit fuzz schedules scan stubs translations pictures token tokens
 .SILENT:
@@ -43,9 +45,10 @@ test-journeys: .venv/installed-dev
 
 test-offline: .venv/installed-dev
 	$(BIN)/python -m pytest -q tests/journey/offline
+	$(BIN)/python -m pytest -q $(ASIDE)
 
 test-rest: lint
-	$(BIN)/python -m pytest -q tests --ignore=tests/journey $(LAST:%=--ignore=%)
+	$(BIN)/python -m pytest -q tests --ignore=tests/journey $(patsubst %,--ignore=%,$(LAST) $(ASIDE))
 	$(BIN)/python -m pytest -q $(LAST)
 
 lint: .venv/installed-dev ## ruff, bandit and mypy

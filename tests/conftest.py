@@ -11,6 +11,7 @@ import pytest
 import urllib3
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import settings as hypothesis_settings
 
 from pipeline import signing
 from pipeline.connections import Role, pool, queue_client, redis_client
@@ -25,6 +26,9 @@ from web.provider import users
 from web.recent import forget
 
 BANK_S_MAX = 15.0
+# How long an example takes says how busy the machine is, not whether the code is right.
+hypothesis_settings.register_profile("untimed", deadline=None)
+hypothesis_settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -35,9 +35,14 @@ def halls(draw: Any) -> tuple[list[Any], dict[int, list[str]]]:
     return sections, rows
 
 
+THREE = [section(1, 10), section(2, 20), section(3, 30)]
+"""With rows whose one section goes half round the stage."""
+
+
 @settings(max_examples=60)
 @given(halls())
 @example(([section(1, 20), section(2, 10)], {1: ["1" * 4], 2: ["01" * 15, "1" * 30]}))
+@example((THREE, {1: ["1" * 30] * 10, 2: ["1" * 14] * 6, 3: ["1" * 6] * 4}))
 def test_every_seat_is_a_dot_in_its_place(made: Any) -> None:
     sections, rows = made
     drawn = plan(sections, rows)

@@ -162,6 +162,8 @@ class _Ring:
         self._middle, self.pitch, self._inner = middle, pitch, inner
         self._angles = angles
         self._turn = (angles[0] - angles[1]) * pi / 180
+        # An arc is told by its ends: near half a circle a tenth more moves its middle by several.
+        self._digits = 1 if self._turn < 2 else 4
 
     def _at(self, number: float, angle: float) -> Point:
         radius = (self._inner + number) * self.pitch
@@ -172,21 +174,24 @@ class _Ring:
         ends = [self._at(number + 0.5, angle) for angle in self._angles]
         begin, end = reversed(ends) if back else ends
         radius = (self._inner + number + 0.5) * self.pitch
-        return _Row(begin, end, self._arc(end, radius, clockwise=back), radius * self._turn)
+        path = self._arc(end, radius, clockwise=back)
+        return _Row(begin, end, path, radius * self._turn, self._digits)
 
     def outline(self, deep: int) -> str:
         near, far = self._inner * self.pitch, (self._inner + deep) * self.pitch
         begin, end = self._angles
         out = self._arc(self._at(0, end), near, clockwise=False)
         back = self._arc(self._at(deep, begin), far, clockwise=True)
-        return f"M{_p(self._at(0, begin))}{out}L{_p(self._at(deep, end))}{back}z"
+        first, third = (_p(self._at(*at), self._digits) for at in ((0, begin), (deep, end)))
+        return f"M{first}{out}L{third}{back}z"
 
     def centre(self, deep: int) -> Point:
         return self._at(deep / 2, sum(self._angles) / 2)
 
     def _arc(self, end: Point, radius: float, *, clockwise: bool) -> str:
         wide = int(self._turn > pi)
-        return f"A{_n(radius)} {_n(radius)} 0 {wide} {int(clockwise)} {_p(end)}"
+        across = _n(radius, self._digits)
+        return f"A{across} {across} 0 {wide} {int(clockwise)} {_p(end, self._digits)}"
 
 
 @dataclass(frozen=True)
@@ -197,6 +202,7 @@ class _Row:
     end: Point
     path: str
     length: float
+    digits: int = 1
 
 
 def _drawn(
@@ -218,7 +224,7 @@ def _drawn(
         row = place.row(number, len(letters), back=back)
         if before:
             at += dist(before.end, row.begin) * unit
-        path += f"{'L' if before else 'M'}{_p(row.begin)}{row.path}"
+        path += f"{'L' if before else 'M'}{_p(row.begin, row.digits)}{row.path}"
         # The same gap all along a row: rounded one by one they would differ and compress badly.
         gap = round(row.length * unit / len(letters))
         first = round(at) + gap // 2
@@ -242,9 +248,9 @@ def _seats(rows: dict[int, list[str]], section: Any) -> int:
     return max((len(row) for row in rows.get(section.number, ())), default=1)
 
 
-def _n(number: float) -> str:
-    return f"{number:.1f}".removesuffix(".0")
+def _n(number: float, digits: int = 1) -> str:
+    return f"{number:.{digits}f}".removesuffix(".0")
 
 
-def _p(point: Point) -> str:
-    return f"{_n(point[0])} {_n(point[1])}"
+def _p(point: Point, digits: int = 1) -> str:
+    return f"{_n(point[0], digits)} {_n(point[1], digits)}"
