@@ -2,10 +2,8 @@
 
 import pytest
 from flask.testing import FlaskClient
-from gunicorn.workers import gthread
 from psycopg_pool import PoolTimeout
 
-from pipeline import serving
 from tests.halls import hall
 from web import health, seats
 from web.recent import forget
@@ -64,9 +62,3 @@ def test_postgres_away_is_503_with_a_time_to_come_back(
     assert (answer.status_code, answer.get_json()["error"]) == (503, "busy")
     assert answer.headers["Retry-After"]
     forget()
-
-
-def test_a_silent_phone_parks_no_thread() -> None:
-    """Gunicorn's constant is private: should it go, somebody has to know."""
-    assert serving.GRACE_S < 5
-    assert gthread.DEFAULT_WORKER_DATA_TIMEOUT == 0.05

@@ -1,0 +1,69 @@
+"""How our HTTP processes treat connections: those that say nothing, and those that are slow."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from time import monotonic, sleep
+
+import pytest
+
+from pipeline.prepare import free_ports
+
+THREADS = 2
+SERVER = f"""
+import sys
+from flask import Flask
+from pipeline.serving import serve
+app = Flask("app")
+app.add_url_rule("/", view_func=lambda: "unread", methods=["GET", "POST"])
+serve(lambda: app, int(sys.argv[1]), workers=1, threads={THREADS})
+"""
+GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\n"
+START_S_MAX = 20.0
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    """A small app under the same server as web: two threads, and it reads no body."""
+    port = free_ports(1)[0]
+    with subprocess.Popen([sys.executable, "-c", SERVER, str(port)]) as process:
+        deadline = monotonic() + START_S_MAX
+        while monotonic() < deadline:
+            try:
+                connected(port).close()
+                break
+            except ConnectionRefusedError:
+                sleep(0.1)
+        yield port
+        process.terminate()
+
+
+def connected(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=3)
+
+
+def answered(connection: socket.socket) -> bool:
+    return connection.recv(4096).startswith(b"HTTP/1.1 200")
+
+
+def test_silent_phones_park_no_thread(port: int) -> None:
+    with ExitStack() as silent:
+        for _ in range(4 * THREADS):
+            silent.enter_context(connected(port))
+        with connected(port) as one:
+            began = monotonic()
+            one.sendall(GET)
+            assert answered(one)
+            assert monotonic() - began < 2, "gthread by itself takes 20 s"
+
+
+def test_a_connection_that_was_promised_to_stay_stays(port: int) -> None:
+    with connected(port) as one:
+        one.sendall(POST)
+        assert answered(one)
+        sleep(0.3)  # the machine was busy
+        one.sendall(b"body" + GET)
+        assert answered(one)
