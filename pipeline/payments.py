@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 
+from pipeline.breaker import Breaker, OpenError
 from pipeline.settings import settings
 
 State = Literal[
@@ -123,7 +124,17 @@ def _read_state(answer: dict[str, Any]) -> State:
     return known
 
 
+breaker = Breaker("the bank", BankUnreachableError)
+
+
 def _ask(method: str, path: str, body: dict[str, str] | None = None) -> dict[str, Any]:
+    try:
+        return breaker.call(_exchange, method, path, body)
+    except OpenError as error:
+        raise BankUnreachableError("it is not asked just now") from error
+
+
+def _exchange(method: str, path: str, body: dict[str, str] | None) -> dict[str, Any]:
     bank = urlsplit(settings().bank_url)
     try:
         answer = _connections(bank.geturl()).urlopen(

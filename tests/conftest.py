@@ -13,8 +13,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import settings as hypothesis_settings
 
-from pipeline import signing
+from pipeline import payments, signing
 from pipeline.connections import Role, pool, queue_client, redis_client
+from pipeline.seatlock import client as seatlock
 from pipeline.seatlock.server import serve
 from pipeline.settings import settings
 from sql.__main__ import migrate
@@ -75,8 +76,10 @@ def bank(data_dir: Path) -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered() -> None:
-    """No cache of the pages holds what an earlier test saw."""
+    """No cache of the pages holds what an earlier test saw, and no server is taken for away."""
     forget()
+    for breaker in (payments.breaker, seatlock.breaker):
+        breaker.close()
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 
 import grpc
 
+from pipeline.breaker import Breaker, OpenError
 from pipeline.seatlock import seatlock_pb2 as message
 from pipeline.seatlock.seatlock_pb2_grpc import InventoryServiceStub
 from pipeline.settings import settings
@@ -135,9 +136,14 @@ def forget(holder: str) -> list[int]:
     return list(_ask(_stub().ForgetHolder, message.ForgetHolderRequest(holder=holder)).freed)
 
 
+breaker = Breaker("seatlock", grpc.RpcError)
+
+
 def _ask(call: Callable[..., Answer], request: Any) -> Answer:
     try:
-        return call(request, timeout=DEADLINE_S)
+        return breaker.call(call, request, timeout=DEADLINE_S)
+    except OpenError as error:
+        raise SeatlockUnreachableError("it is not asked just now") from error
     except grpc.RpcError as error:
         raise SeatlockUnreachableError(error.code().name) from error
 

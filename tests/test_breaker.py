@@ -1,0 +1,123 @@
+"""The circuit breaker: when it opens, whom it lets try, and that it holds nobody up."""
+
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Event
+from time import sleep
+
+import pytest
+
+from pipeline import breaker, payments
+from pipeline.breaker import CALLS_MIN, Breaker, OpenError
+from pipeline.prepare import free_ports
+from pipeline.settings import settings
+
+QUICK_S = 0.1
+
+
+class AwayError(Exception):
+    """What a server does that does not answer."""
+
+
+def fail() -> None:
+    raise AwayError
+
+
+def called(one: Breaker, *outcomes: bool) -> None:
+    """So many calls, each going well or not."""
+    for well in outcomes:
+        if well:
+            one.call(int)
+        else:
+            with pytest.raises(AwayError):
+                one.call(fail)
+
+
+@pytest.fixture
+def one(monkeypatch: pytest.MonkeyPatch) -> Breaker:
+    monkeypatch.setattr(breaker, "TRIAL_S", QUICK_S)
+    return Breaker("a server", AwayError)
+
+
+def test_it_opens_when_half_of_ten_calls_failed(one: Breaker) -> None:
+    called(one, *[True, True, False, False] * 2, True)
+    assert not one.away, "nine calls say nothing yet"
+    called(one, False)
+    assert one.away
+    with pytest.raises(OpenError):
+        one.call(int)
+
+
+def test_fewer_than_half_do_not_open_it(one: Breaker) -> None:
+    called(one, *[True, True, False] * 10)
+    assert not one.away
+
+
+def test_a_refusal_that_is_expected_is_no_failure(one: Breaker) -> None:
+    for _ in range(2 * CALLS_MIN):
+        with pytest.raises(KeyError):
+            one.call({}.__getitem__, "no such key")
+    assert not one.away
+
+
+def test_each_trial_comes_after_twice_as_long_until_one_goes_well(one: Breaker) -> None:
+    called(one, *[False] * CALLS_MIN)
+    for trial in range(3):
+        sleep(QUICK_S * 2**trial * 0.5)
+        with pytest.raises(OpenError):
+            one.call(int)
+        sleep(QUICK_S * 2**trial * 0.6)
+        called(one, trial == 2)
+    assert not one.away
+    called(one, *[False] * (CALLS_MIN - 1))
+    assert not one.away, "what was before is forgotten"
+
+
+def test_one_alone_tries(one: Breaker) -> None:
+    called(one, *[False] * CALLS_MIN)
+    sleep(1.2 * QUICK_S)
+    begun, end = Event(), Event()
+
+    def trial() -> None:
+        begun.set()
+        end.wait(5)
+
+    with ThreadPoolExecutor(1) as first:
+        trying = first.submit(one.call, trial)
+        assert begun.wait(5)
+        with pytest.raises(OpenError):
+            one.call(int)
+        end.set()
+        trying.result()
+    assert not one.away
+
+
+def test_calls_run_side_by_side(one: Breaker) -> None:
+    together = Barrier(4, timeout=5)
+    with ThreadPoolExecutor(4) as threads:
+        for waiting in [threads.submit(one.call, together.wait) for _ in range(4)]:
+            waiting.result()
+
+
+def test_a_bank_that_is_away_is_not_asked_and_then_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    port = free_ports(1)[0]
+    away = f"http://127.0.0.1:{port}"
+    monkeypatch.setattr(
+        payments, "settings", lambda: type(settings())(**{**vars(settings()), "bank_url": away})
+    )
+    monkeypatch.setattr(breaker, "TRIAL_S", 0.3)
+    for _ in range(CALLS_MIN):
+        with pytest.raises(payments.BankUnreachableError):
+            payments.look_up("a")
+    with socket.create_server(("127.0.0.1", port)) as bank:
+        bank.settimeout(0.1)
+        with pytest.raises(payments.BankUnreachableError, match="not asked"):
+            payments.look_up("a")
+        with pytest.raises(TimeoutError):
+            bank.accept()
+    monkeypatch.undo()
+    sleep(0.3)
+    assert payments.look_up("a") == "unknown"
+    assert not payments.breaker.away
