@@ -1,5 +1,6 @@
 """Process: turns entries of the stream `orders` into RQ jobs, acknowledged in the same MULTI."""
 
+import json
 import logging
 import os
 import socket
@@ -36,6 +37,7 @@ FULL_PAUSE_S = 0.1
 CLAIM_EVERY_S = 5.0
 ABANDONED_MS = 10_000
 """An entry that another dispatcher took so long ago without acknowledging is taken over."""
+POISON_LETTERS_MAX = 4_000
 JOBS = {"make": "pipeline.tickets.make_tickets", "settle": "pipeline.refunds.settle"}
 """Named by string: the dispatcher needs no Pillow."""
 
@@ -113,13 +115,14 @@ class Dispatcher:
 def _enqueue(entries: list[Entry]) -> None:
     """Jobs, acknowledgements and dead letters in one MULTI: all of it happens, or none."""
     messages: list[OrderMessage] = []
-    poisoned: list[tuple[str, str]] = []
+    poisoned: list[dict[str, str]] = []
     for entry, fields in entries:
         try:
             messages.append(OrderMessage.parse(fields))
         except PoisonedMessageError as error:
             logging.getLogger(__name__).warning("poisoned entry %s set aside", entry)
-            poisoned.append((entry, str(error)))
+            content = json.dumps(fields)[:POISON_LETTERS_MAX]
+            poisoned.append({"entry": entry, "reason": str(error), "fields": content})
     ids = [entry for entry, _ in entries]
     multi = queue_client().pipeline(transaction=True)
     ticket_queue().enqueue_many(
@@ -137,9 +140,9 @@ def _enqueue(entries: list[Entry]) -> None:
         ],
         pipeline=multi,
     )
-    for entry, reason in poisoned:
-        fields = {"entry": entry, "reason": reason, "at": str(int(time()))}
-        multi.xadd(DEAD_LETTERS_STREAM, fields, maxlen=DEAD_LETTERS_LENGTH_MAX, approximate=True)  # type: ignore[arg-type]
+    for said in poisoned:
+        letter = {**said, "at": str(int(time()))}
+        multi.xadd(DEAD_LETTERS_STREAM, letter, maxlen=DEAD_LETTERS_LENGTH_MAX, approximate=True)  # type: ignore[arg-type]
     multi.xack(ORDERS_STREAM, ORDERS_GROUP, *ids)
     multi.xdel(ORDERS_STREAM, *ids)
     multi.execute()

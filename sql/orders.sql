@@ -134,17 +134,35 @@ WITH drawn AS (
 SELECT DISTINCT order_uuid, buyer, status FROM kept;
 
 -- name: try_later
--- A job could not finish these: again after 1, 2, 4 s; after that an unfinished order is dead-lettered, while one that
+-- A job could not finish these: again after 1, 2, 4 s and up to a quarter more, so that they do not all come at once; after that an unfinished order is dead-lettered, while one that
 -- is only to be settled is tried for ever, ever more seldom.
 UPDATE orders.orders
    SET attempts = attempts + 1, changed_by = 'worker',
-       retry_at = CASE WHEN attempts < 3 THEN now() + make_interval(secs => 2 ^ attempts)
+       retry_at = CASE WHEN attempts < 3 THEN now() + make_interval(secs => 2 ^ attempts * (1 + random() / 4))
                        WHEN status IN ('FAILED', 'CANCELLED')
                        THEN now() + make_interval(secs => least(30 * 2 ^ (attempts - 3), 3600)) END,
        dead_at = CASE WHEN attempts >= 3 AND status IN ('PENDING', 'PROCESSING') THEN now() END
  WHERE order_uuid = ANY (%(order_uuids)s::uuid[]) AND dead_at IS NULL
    AND (status IN ('PENDING', 'PROCESSING') OR status IN ('FAILED', 'CANCELLED') AND settled_at IS NULL)
 RETURNING order_uuid, dead_at;
+
+-- name: dead
+-- Orders that nothing more is tried for until an operator says so or their deadline passes, the oldest first.
+SELECT orders.order_uuid, orders.status, orders.dead_at, orders.created_at, orders.sends, orders.total_amount,
+       orders.currency, events.title, orders.event_id
+  FROM orders.orders JOIN catalog.events ON events.id = orders.event_id
+ WHERE orders.status IN ('PENDING', 'PROCESSING') AND orders.dead_at IS NOT NULL
+ ORDER BY orders.dead_at LIMIT %(most)s::integer;
+
+-- name: status
+-- What an order is; nothing where there is none.
+SELECT status, dead_at FROM orders.orders WHERE order_uuid = %(order_uuid)s::uuid;
+
+-- name: revive
+-- A dead letter is tried anew, from its first try on. The sweeper sends it.
+UPDATE orders.orders SET dead_at = NULL, attempts = 0, retry_at = now(), changed_by = 'operator'
+ WHERE order_uuid = %(order_uuid)s::uuid AND dead_at IS NOT NULL AND status IN ('PENDING', 'PROCESSING')
+RETURNING order_uuid;
 
 -- name: to_settle
 -- Cancelled and failed orders that still have money or seats to give back.
@@ -185,9 +203,9 @@ SELECT order_uuid, CASE WHEN status IN ('PENDING', 'PROCESSING') THEN 'make' ELS
 RETURNING order_uuid;
 
 -- name: overdue
--- Dead-lettered orders whose deadline has passed.
+-- Orders whose deadline has passed and that are dead-lettered, or were sent so often that whoever works on them dies of it.
 SELECT order_uuid FROM orders.orders
- WHERE status IN ('PENDING', 'PROCESSING') AND dead_at IS NOT NULL
+ WHERE status IN ('PENDING', 'PROCESSING') AND (dead_at IS NOT NULL OR sends > 5)
    AND created_at < now() - make_interval(secs => %(deadline)s::double precision)
  ORDER BY created_at LIMIT %(most)s::integer;
 

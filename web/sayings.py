@@ -135,6 +135,7 @@ STATUSES = {
 }
 REASONS = {
     "payment_declined": N_("El banco no dejó cobrar."),
+    "discarded": N_("No pudimos terminar tu compra."),
     "not_finished_in_time": N_("No logramos dibujar tus entradas a tiempo."),
 }
 OUR_FAULT = N_("El fallo es nuestro.")

@@ -1,0 +1,144 @@
+"""What is tried no more: operators list it, try it again, or give it up; and a buyer is never left with nothing."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from pipeline import dead_letters, sweeper
+from pipeline.connections import redis_client
+from pipeline.dead_letters import DeadLetterError
+from pipeline.messages import DEAD_LETTERS_STREAM, ORDERS_STREAM
+from tests.halls import Hall, hall, owner
+from tests.stations import bought, dispatch, later, one, paid, rows, run_all, status_of, stream
+
+pytestmark = pytest.mark.usefixtures("clean")
+
+
+def dead(event: Hall) -> str:
+    """An order whose tries are used up."""
+    order = bought(event)
+    with owner() as connection:
+        connection.execute("DELETE FROM orders.outbox")
+    later("attempts = 4, dead_at = now(), status = 'PROCESSING'")
+    redis_client().xadd(DEAD_LETTERS_STREAM, {"order": order, "reason": "tries used up"})
+    return order
+
+
+def test_an_order_is_listed_and_shown_with_its_event() -> None:
+    order = dead(hall())
+    listed = dead_letters.main(["list"])
+    assert listed.startswith(order)
+    assert "Susurros del Ande, 80.00 PEN" in listed
+    assert "order_uuid: " + order in dead_letters.main(["show", order])
+    redis_client().flushdb()
+    assert dead_letters.main([]) == listed, "the row is the truth, the stream only tells of it"
+
+
+def test_an_order_that_is_replayed_is_completed() -> None:
+    order = dead(hall())
+    assert "tried again" in dead_letters.main(["replay", order])
+    sweeper.run_once()
+    run_all()
+    assert status_of(order) == "COMPLETED"
+    assert dead_letters.main(["list"]) == "No dead letters."
+    assert stream(DEAD_LETTERS_STREAM) == []
+    assert rows(
+        "SELECT changed_by FROM orders.history WHERE order_uuid = %s ORDER BY number DESC", order
+    )[0] == ("worker",)
+
+
+def test_all_of_them_can_be_replayed() -> None:
+    event = hall()
+    orders = [bought(event, n) for n in range(3)]
+    later("attempts = 4, dead_at = now(), status = 'PROCESSING'")
+    assert dead_letters.main(["replay", "all"]).count("tried again") == 3
+    assert dead_letters.main(["replay", "all"]) == "No dead letters."
+    sweeper.run_once()
+    run_all()
+    assert [status_of(order) for order in orders] == ["COMPLETED"] * 3
+
+
+def test_an_order_that_is_given_up_gives_money_and_seats_back() -> None:
+    event = hall()
+    order = dead(event)
+    assert "FAILED" in dead_letters.main(["discard", order])
+    run_all()
+    assert (status_of(order), one("SELECT reason FROM orders.orders")) == ("FAILED", "discarded")
+    assert one("SELECT changed_by FROM orders.history WHERE new_status = 'FAILED'") == "operator"
+    assert paid(order)["state"] == "voided"
+    assert one("SELECT status FROM catalog.seats WHERE id = %s", event.seats[0]) == "AVAILABLE"
+    for deed in ("replay", "discard"):
+        with pytest.raises(DeadLetterError, match="has FAILED: its money and seats went back"):
+            dead_letters.main([deed, order])
+
+
+def test_what_is_no_dead_letter_is_refused_with_a_sentence() -> None:
+    order = bought(hall())
+    run_all()
+    for wrong, sentence in (
+        (order, "is COMPLETED and no dead letter"),
+        ("00000000-0000-4000-8000-00000000000a", "There is no order"),
+        ("12-3", "There is no dead letter 12-3"),
+        ("nonsense", "give an id as"),
+    ):
+        for deed in ("show", "replay", "discard"):
+            with pytest.raises(DeadLetterError, match=sentence):
+                dead_letters.main([deed, wrong])
+    for wrong_words in (["replay"], ["burn", order], ["list", "x", "y"]):
+        with pytest.raises(DeadLetterError, match="Say what to do"):
+            dead_letters.main(wrong_words)
+    assert status_of(order) == "COMPLETED"
+
+
+def test_a_message_that_nobody_could_read_keeps_what_it_said() -> None:
+    order = bought(hall())
+    redis_client().xadd(ORDERS_STREAM, {"order": "nonsense", "kind": "make"})
+    run_all()
+    assert status_of(order) == "COMPLETED", "the next one is served"
+    (letter,) = [one.id for one in dead_letters.letters()]
+    assert '"order": "nonsense"' in dead_letters.main(["show", letter])
+    with pytest.raises(DeadLetterError, match="still cannot be read"):
+        dead_letters.main(["replay", letter])
+    dead_letters.main(["discard", letter])
+    assert dead_letters.main(["list"]) == "No dead letters."
+
+
+def test_a_message_that_can_be_read_by_now_is_handed_on() -> None:
+    """As after a release that knows one kind more."""
+    order = bought(hall())
+    with owner() as connection:
+        connection.execute("DELETE FROM orders.outbox")
+    fields = f'{{"order": "{order}", "kind": "make", "alone": "1"}}'
+    letter = redis_client().xadd(
+        DEAD_LETTERS_STREAM, {"entry": "1-1", "reason": "x", "fields": fields}
+    )
+    assert "in the stream again" in dead_letters.main(["replay", str(letter)])
+    assert dispatch() == 1
+    assert stream(DEAD_LETTERS_STREAM) == []
+
+
+def test_an_order_that_kills_whoever_works_on_it_ends_at_its_deadline() -> None:
+    order = bought(hall())
+    later("sends = 6, created_at = now() - interval '59 minutes'")
+    sweeper.run_once()
+    assert status_of(order) == "PENDING"
+    later("created_at = now() - interval '2 hours'")
+    sweeper.run_once()
+    assert (status_of(order), one("SELECT reason FROM orders.orders")) == (
+        "FAILED",
+        "not_finished_in_time",
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [((), 0, "No dead letters."), (("show", "nonsense"), 1, "give an id as")],
+)
+def test_the_command_says_what_it_did(words: tuple[str, ...], code: int, said: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.dead_letters", *words],
+        env=dict(os.environ), capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    assert (done.returncode, said in done.stdout + done.stderr) == (code, True)
