@@ -27,6 +27,11 @@ def owner() -> psycopg.Connection[Any]:
 
 def hall(sections: Sequence[Section] = (("Platea", 2, 5, "80.00"),), **columns: Any) -> Hall:
     """Make a published event in a week, with rows lettered and seats numbered from 1."""
+    return hall_in(settings().database_url, sections, **columns)
+
+
+def hall_in(database_url: str, sections: Sequence[Section], **columns: Any) -> Hall:
+    """The same in the database of a system that runs."""
     starts_at = columns.pop("starts_at", datetime.now(UTC) + timedelta(days=7))
     event = {
         "organiser": "00000000-0000-4000-8000-000000000004",
@@ -42,7 +47,7 @@ def hall(sections: Sequence[Section] = (("Platea", 2, 5, "80.00"),), **columns: 
         "currency": "PEN",
         **columns,
     }
-    with owner() as connection, connection.transaction():
+    with psycopg.connect(database_url, autocommit=True) as connection, connection.transaction():
         names = ", ".join(event)
         values = ", ".join(f"%({name})s" for name in event)
         row = connection.execute(

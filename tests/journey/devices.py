@@ -1,25 +1,15 @@
-"""A phone with its own memory, and the line between it and us, which a test can cut in several ways."""
+"""A phone with its own memory."""
 
 import os
-import socket
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from playwright.sync_api import BrowserContext, Page, Playwright
 
 from tests.browser import PHONE, found, until
 from tests.journey.buyers import sign_in
-
-PIECE = 65_536
-Way = Literal["open", "cut", "deaf", "busy", "mute"]
-PATIENCE_S = 3
-BUSY = (
-    f"HTTP/1.1 503 Service Unavailable\r\nRetry-After: {PATIENCE_S}\r\n"
-    "Content-Length: 0\r\nConnection: close\r\n\r\n"
-).encode()
 
 ROWS = """async (store) => {
   const open = indexedDB.open("ticketbuster");
@@ -49,88 +39,6 @@ EVERYTHING = """async () => {
   texts.push(JSON.stringify({ ...localStorage }), JSON.stringify({ ...sessionStorage }));
   return texts;
 }"""
-
-
-class Line:
-    """A TCP line to a port of this machine: open, cut, deaf, mute or busy.
-
-    Deaf: what is asked arrives, no answer does. Mute: nothing passes, and nothing says so.
-    """
-
-    def __init__(self, to: int) -> None:
-        self.to = to
-        self._way: Way = "open"
-        self._ends: set[socket.socket] = set()
-        self._door = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._door.getsockname()[1]
-        self.address = f"http://localhost:{self.port}"
-        self.passed = 0
-        """How many answers began to come that a deaf line swallowed."""
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    @property
-    def way(self) -> Way:
-        """How it is now; a cut ends what is under way."""
-        return self._way
-
-    @way.setter
-    def way(self, now: Way) -> None:
-        # What a mute line swallowed is missing: whatever went by it ends with it.
-        ends = now in ("cut", "busy") or (self._way == "mute" and now != "mute")
-        self._way = now
-        if ends:
-            self.hang_up()
-
-    def hang_up(self) -> None:
-        """End every connection there is."""
-        for end in list(self._ends):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        self.way = "cut"
-        self._door.close()
-
-    def _serve(self) -> None:
-        with suppress(OSError):
-            while True:
-                near, _ = self._door.accept()
-                threading.Thread(target=self._join, args=(near,), daemon=True).start()
-
-    def _join(self, near: socket.socket) -> None:
-        if self.way == "cut":
-            near.close()
-            return
-        if self.way == "busy":
-            with near, suppress(OSError):
-                near.recv(PIECE)
-                near.sendall(BUSY)
-            return
-        try:
-            far = socket.create_connection(("127.0.0.1", self.to))
-        except OSError:
-            near.close()
-            return
-        self._ends |= {near, far}
-        back = threading.Thread(target=self._pump, args=(far, near, True), daemon=True)
-        back.start()
-        self._pump(near, far, answers=False)
-
-    def _pump(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
-        with suppress(OSError):
-            while piece := source.recv(PIECE):
-                if self.way == "deaf" and answers:
-                    self.passed += 1
-                if self.way == "cut" or (self.way == "deaf" and answers):
-                    break
-                if self.way == "mute":
-                    continue
-                sink.sendall(piece)
-        for end in (source, sink):
-            self._ends.discard(end)
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
 
 
 class Device:

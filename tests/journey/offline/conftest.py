@@ -8,8 +8,9 @@ import pytest
 from playwright.sync_api import Playwright, sync_playwright
 
 from pipeline.prepare import free_ports
-from tests.journey.devices import Device, Line, Make, devices
+from tests.journey.devices import Device, Make, devices
 from tests.journey.system import System, running
+from tests.lines import Line
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,9 @@ from playwright.sync_api import Error, Page, expect
 
 from tests.browser import until
 from tests.journey.buyers import CARD, event_with, fill_card, tick
-from tests.journey.devices import Device, Line
+from tests.journey.devices import Device
 from tests.journey.system import System, wait_for
+from tests.lines import Line
 
 SENT_S_MAX = 30
 

@@ -25,9 +25,10 @@ from playwright.sync_api import Playwright, sync_playwright
 
 from pipeline.prepare import free_ports
 from tests.journey.buyers import CARD, event_with, fill_card
-from tests.journey.devices import Device, Line
+from tests.journey.devices import Device
 from tests.journey.offline.told import Phone, check
 from tests.journey.system import System, running
+from tests.lines import Line
 
 Step = tuple[str, int]
 """What is done, and a number that says how: milliseconds, or which one."""

@@ -2,9 +2,10 @@
 
 from playwright.sync_api import expect
 
-from tests.journey.devices import Device, Line
+from tests.journey.devices import Device
 from tests.journey.offline.deeds import bought, queued
 from tests.journey.system import System
+from tests.lines import Line
 
 DESK = {"width": 1280, "height": 900}
 TOLD_AGAIN = "navigator.serviceWorker.dispatchEvent(new MessageEvent('message', {data: {type: 'purchases'}}))"

@@ -3,8 +3,6 @@
 import contextlib
 import io
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,12 +12,14 @@ import zxingcpp
 from PIL import Image
 from playwright.sync_api import Error, Page, Playwright, expect
 
-from pipeline.prepare import ROOT, free_ports
+from pipeline.prepare import free_ports
 from tests.browser import until
 from tests.journey.buyers import event_with, fill_card, sign_in
-from tests.journey.devices import Device, Line, Make
+from tests.journey.devices import Device, Make
 from tests.journey.offline.deeds import SENT_S_MAX, bought, card, hold, orders, queued, seen, tap
 from tests.journey.system import System, running
+from tests.lines import Line
+from tests.releases import copy_of_the_code
 
 
 def test_a_cold_start_without_a_network_shows_events_map_and_tickets(
@@ -356,18 +356,10 @@ def digests(page: Page) -> set[str]:
 
 def another_release(folder: Path) -> Path:
     """The same code with another style, in a folder of its own."""
-    files = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True
-    ).stdout.decode()
-    for name in files.split("\0"):
-        if name and (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    modules = "service-worker/node_modules"
-    (folder / modules).symlink_to(ROOT / modules)
-    with (folder / "web/static/style.css").open("a") as style:
+    copy = copy_of_the_code(folder)
+    with (copy / "web/static/style.css").open("a") as style:
         style.write("\n.another{color:inherit}\n")
-    return folder
+    return copy
 
 
 def test_without_node_everything_serves_but_the_worker(tmp_path: Path) -> None:

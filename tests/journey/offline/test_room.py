@@ -4,9 +4,10 @@ from playwright.sync_api import expect
 
 from tests.browser import until
 from tests.journey.buyers import event_with
-from tests.journey.devices import Device, Line
+from tests.journey.devices import Device
 from tests.journey.offline.deeds import SENT_S_MAX, bought, card, hold, orders, queued, tap
 from tests.journey.system import System
+from tests.lines import Line
 
 FULL = """times => {
   const put = Cache.prototype.put;

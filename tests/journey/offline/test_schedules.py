@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Playwright
 
-from tests.journey.devices import Line
 from tests.journey.offline.schedules import World, draw, lay_in, read, written
 from tests.journey.system import System
+from tests.lines import Line
 
 SEEDS = range(1, 4)
 LEFT = {
