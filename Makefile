@@ -3,11 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 N ?= 10
 # Those that kill, and one that looks at the clock, come when the machine has less to do.
-LAST := tests/journey/test_killed.py tests/test_redis_away.py
+KILLED := tests/journey/test_killed.py tests/test_redis_away.py
+CHAOS := tests/chaos/test_chaos.py
+LAST := $(KILLED) $(CHAOS)
 # These go with the offline tests, so that the three parts are about equally long.
-ASIDE := tests/races tests/test_state_machine.py tests/test_hostile.py
+ASIDE := tests/races tests/test_state_machine.py tests/test_hostile.py tests/journey/test_restored.py tests/journey/test_emptied.py
 .DEFAULT_GOAL := help
-.PHONY: help setup run tunnel test test-journeys test-offline test-rest lint bench audit fuzz schedules scan stubs translations pictures token tokens
+.PHONY: help setup run tunnel test test-journeys test-offline test-rest test-killed test-chaos lint bench audit fuzz schedules chaos kills backup restore dead-letters scan stubs translations pictures token tokens
 .SILENT:
 
 help: ## this list
@@ -38,10 +40,11 @@ test: .venv/installed-dev ## every test, with real servers and a real browser
 	$(BIN)/python -m tests.browser
 	$(BIN)/python -m web.offline_build
 	$(MAKE) -j 3 test-journeys test-offline test-rest
+	$(MAKE) -j 2 test-killed test-chaos
 
 # Three parts of about the same length, side by side: most of a journey is waiting.
 test-journeys: .venv/installed-dev
-	$(BIN)/python -m pytest -q tests/journey $(LAST:%=--ignore=%) --ignore=tests/journey/offline
+	$(BIN)/python -m pytest -q tests/journey --ignore=tests/journey/offline $(patsubst %,--ignore=%,$(LAST) $(ASIDE))
 
 test-offline: .venv/installed-dev
 	$(BIN)/python -m pytest -q tests/journey/offline
@@ -49,7 +52,12 @@ test-offline: .venv/installed-dev
 
 test-rest: lint
 	$(BIN)/python -m pytest -q tests --ignore=tests/journey $(patsubst %,--ignore=%,$(LAST) $(ASIDE))
-	$(BIN)/python -m pytest -q $(LAST)
+
+test-killed: .venv/installed-dev
+	$(BIN)/python -m pytest -q $(KILLED)
+
+test-chaos: .venv/installed-dev
+	$(BIN)/python -m pytest -q $(CHAOS)
 
 lint: .venv/installed-dev ## ruff, bandit and mypy
 	$(BIN)/ruff check .
@@ -66,6 +74,22 @@ audit: .venv/installed-dev ## the pages as Lighthouse, axe and a slow phone see 
 
 fuzz: .venv/installed-dev ## thousands of requests, right and wrong, against the API's own document
 	$(BIN)/python -m tests.fuzz $(EXAMPLES) $(SEED)
+
+chaos: .venv/installed-dev ## random buyers and faults: SEEDS (10) from SEED (1) on, SECONDS (20) each; WITHOUT=guard: a broken code
+	$(BIN)/python -m web.offline_build
+	$(BIN)/python -m tests.chaos $(or $(SEEDS),10) $(or $(SEED),1) $(or $(SECONDS),20) $(WITHOUT)
+
+kills: .venv/installed-dev ## each process killed in turn at 1,000 orders a minute: what buyers notice
+	$(BIN)/python -m tests.chaos.kills
+
+backup: .venv/installed ## everything that cannot be made again, into TO=file; while it runs, too
+	$(BIN)/python -m pipeline.backup save $(TO)
+
+restore: .venv/installed ## fill a new DATA_DIR (or the empty database at DATABASE_URL) from FROM=file
+	$(BIN)/python -m pipeline.backup load $(FROM)
+
+dead-letters: .venv/installed ## what is tried no more: DO="list", "show ID", "replay ID", "replay all", "discard ID"
+	$(BIN)/python -m pipeline.dead_letters $(or $(DO),list)
 
 schedules: .venv/installed-dev ## N (10) random schedules of a bad network over a purchase, from SEED (1) on
 	$(BIN)/python -m tests.browser

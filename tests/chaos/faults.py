@@ -1,0 +1,167 @@
+"""What chaos does to a stage: each kind of fault, drawn from a seed, applied, ended and written down."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from random import Random
+from threading import Event, Thread
+from time import monotonic
+
+import psutil
+import psycopg
+import redis
+
+from tests.chaos.stage import Stage
+from tests.lines import Way
+
+PAUSE_S = (0.6, 1.8)
+LASTS_S = (0.3, 2.5)
+KILLS_A_MINUTE_MAX = 3
+"""A keeper gives up at the fifth crash in a minute, and is right to."""
+MODULES = (
+    "web.front", "web", "pipeline.seatlock", "pipeline.bank", "pipeline.relay", "pipeline.dispatcher",
+    "pipeline.worker", "pipeline.autoscaler", "web.updates", "pipeline.sweeper",
+)  # fmt: skip
+SERVERS = ("postgres", "valkey-server")
+SERVERS_KEEPER = "pipeline.local_services"
+WAYS: tuple[Way, ...] = ("cut", "deaf", "mute", "slow")
+ASKED = ("seatlock", "bank", "postgres", "redis")
+KINDS = (
+    *(f"kill {module}" for module in (*MODULES, *SERVERS)),
+    *(f"stall {module}" for module in (*MODULES, *SERVERS)),
+    "terminate web",
+    *(f"{way} line to {asked}" for asked in ASKED for way in WAYS),
+    "empty redis",
+    "end postgres sessions",
+)
+
+
+Deed = Callable[[str, float, float, Event], str]
+"""Does something to whom, for so many seconds or until all is over; gives whom it really hit."""
+
+
+@dataclass(frozen=True)
+class Injected:
+    """A fault that hit: its kind, whom, and when it began and ended (seconds of one clock)."""
+
+    kind: str
+    whom: str
+    began: float
+    ended: float
+
+
+@dataclass
+class Faults:
+    """The faults of one seed after the other, on one stage."""
+
+    stage: Stage
+    kinds: Sequence[str] = KINDS
+    injected: list[Injected] = field(default_factory=list)
+    _killed: dict[int, deque[float]] = field(default_factory=dict)
+
+    def run(self, seed: int, until: float) -> None:
+        """Draw and apply faults until that moment; then everything is whole again."""
+        random, running = Random(seed), []
+        over = Event()
+        while monotonic() < until:
+            kind, lasts, pick = random.choice(self.kinds), random.uniform(*LASTS_S), random.random()
+            one = Thread(target=self._apply, args=(kind, lasts, pick, over))
+            one.start()
+            running.append(one)
+            over.wait(random.uniform(*PAUSE_S))
+        over.set()
+        for one in running:
+            one.join()
+        self.stage.heal()
+
+    def _apply(self, kind: str, lasts: float, pick: float, over: Event) -> None:
+        deed, _, whom = kind.partition(" ")
+        began = monotonic()
+        # A victim may be gone, or not yet back, just now: then this fault did not hit.
+        with suppress(psutil.Error, psycopg.Error, redis.RedisError, LookupError):
+            hit = self._deed(deed)(whom, lasts, pick, over)
+            self.injected.append(Injected(kind, hit, began, monotonic()))
+
+    def _deed(self, name: str) -> Deed:
+        deeds: dict[str, Deed] = {
+            "kill": self._kill,
+            "stall": self._stall,
+            "terminate": self._terminate,
+            "empty": self._empty,
+            "end": self._end,
+            **{way: self._disturbing(way) for way in WAYS},
+        }
+        return deeds[name]
+
+    def _disturbing(self, way: Way) -> Deed:
+        def disturb(whom: str, lasts: float, pick: float, over: Event) -> str:
+            asked = whom.removeprefix("line to ")
+            pairs = [pair for pair in self.stage.lines if pair[1] == asked]
+            pair = pairs[int(pick * len(pairs))]
+            self.stage.lines[pair].way = way
+            over.wait(lasts)
+            self.stage.lines[pair].way = "open"
+            return f"{pair[0]} to {asked}"
+
+        return disturb
+
+    def _kill(self, whom: str, _: float, pick: float, __: Event) -> str:
+        keeper, victims = self._victims(whom, pick)
+        self._count(keeper)
+        for victim in victims:
+            with suppress(psutil.NoSuchProcess):
+                victim.kill()
+        return str(keeper.pid)
+
+    def _terminate(self, whom: str, _: float, pick: float, __: Event) -> str:
+        keeper, victims = self._victims(whom, pick)
+        self._count(keeper)
+        victims[0].terminate()
+        return str(keeper.pid)
+
+    def _stall(self, whom: str, lasts: float, pick: float, over: Event) -> str:
+        keeper, victims = self._victims(whom, pick)
+        for victim in victims:
+            with suppress(psutil.NoSuchProcess):
+                victim.suspend()
+        over.wait(lasts)
+        for victim in victims:
+            with suppress(psutil.NoSuchProcess):
+                victim.resume()
+        return str(keeper.pid)
+
+    def _empty(self, *_: object) -> str:
+        client = redis.Redis.from_url(self.stage.system.settings.redis_url, socket_timeout=2)
+        with client:
+            client.flushall()
+        return "redis"
+
+    def _end(self, *_: object) -> str:
+        address = self.stage.system.settings.database_url
+        with psycopg.connect(address, autocommit=True, connect_timeout=2) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name LIKE 'ticketbuster%'"
+            )
+        return "postgres"
+
+    def _victims(self, whom: str, pick: float) -> tuple[psutil.Process, list[psutil.Process]]:
+        """One copy's keeper and the processes below it, the eldest first. Raises LookupError."""
+        keepers = self.stage.keepers(SERVERS_KEEPER if whom in SERVERS else whom)
+        keeper = keepers[int(pick * len(keepers))]
+        below = keeper.children(recursive=True)
+        if whom in SERVERS:
+            below = [one for one in below if one.name() == whom]
+        if not below:
+            raise LookupError(whom)
+        return keeper, below
+
+    def _count(self, keeper: psutil.Process) -> None:
+        """Raises LookupError where this one died often enough for now."""
+        times = self._killed.setdefault(keeper.pid, deque())
+        while times and times[0] < monotonic() - 60:
+            times.popleft()
+        if len(times) >= KILLS_A_MINUTE_MAX:
+            raise LookupError(keeper.pid)
+        times.append(monotonic())
