@@ -7,7 +7,7 @@ KILLED := tests/journey/test_killed.py tests/test_redis_away.py
 CHAOS := tests/chaos/test_chaos.py
 LAST := $(KILLED) $(CHAOS)
 # These go with the offline tests, so that the three parts are about equally long.
-ASIDE := tests/races tests/test_state_machine.py tests/test_hostile.py tests/journey/test_restored.py tests/journey/test_emptied.py
+ASIDE := tests/races tests/test_state_machine.py $(patsubst %,tests/journey/test_%.py,restored emptied ended)
 .DEFAULT_GOAL := help
 .PHONY: help setup run tunnel test test-journeys test-offline test-rest test-killed test-chaos lint bench audit fuzz schedules chaos kills backup restore dead-letters scan stubs translations pictures token tokens
 .SILENT:

@@ -20,6 +20,8 @@ from pipeline.signals import die_with_parent
 PAUSES_S = (1.0, 2.0, 4.0)
 CRASHES_MAX = 5
 CRASH_WINDOW_S = 60.0
+ORDERLY_S_MIN = 1.0
+"""What lived so long and ended well was asked to: an operator restarts it, and it did not crash."""
 STOP_S_MAX = 4.0
 OTHERS_S_MAX = 3.0
 WATCH_S = 1.0
@@ -41,6 +43,7 @@ def keep(command: list[str], *, last: bool = False) -> int:
     launchers = psutil.Process().parents()[:2]
     crashes: deque[float] = deque()
     while not stop.is_set():
+        began = monotonic()
         child = subprocess.Popen(
             command,
             start_new_session=True,
@@ -55,6 +58,9 @@ def keep(command: list[str], *, last: bool = False) -> int:
         if child.returncode == os.EX_CONFIG:
             return 1
         now = monotonic()
+        if child.returncode == 0 and now - began > ORDERLY_S_MIN:
+            _say(f"{name} was ended; it starts again")
+            continue
         crashes.append(now)
         while crashes[0] < now - CRASH_WINDOW_S:
             crashes.popleft()
