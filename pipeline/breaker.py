@@ -8,6 +8,7 @@ a time through.
 import logging
 from collections import deque
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 from time import monotonic
 from typing import Any, TypeVar
@@ -100,5 +101,8 @@ class Breaker(pybreaker.CircuitBreaker):
 
     @property
     def away(self) -> bool:
-        """Whether nothing is asked just now, but for a trial."""
-        return self.current_state != pybreaker.STATE_CLOSED
+        """Whether nothing is asked just now, not even for a trial."""
+        opened = self._state_storage.opened_at
+        if self.current_state == pybreaker.STATE_CLOSED or opened is None:
+            return False
+        return datetime.now(UTC) < opened + timedelta(seconds=self.reset_timeout)

@@ -1,10 +1,17 @@
 """What monitors ask: alive, serving, ready, and what is shown while a server is away."""
 
+from time import monotonic, sleep
+
+import grpc
 import pytest
 from flask.testing import FlaskClient
 from psycopg_pool import PoolTimeout
 
+from pipeline.breaker import CALLS_MIN, TRIAL_S
+from pipeline.seatlock import client as seatlock
+from pipeline.seatlock import seatlock_pb2_grpc
 from tests.halls import hall
+from tests.people import ANA, sign_in
 from web import health, seats
 from web.recent import forget
 
@@ -62,3 +69,27 @@ def test_postgres_away_is_503_with_a_time_to_come_back(
     assert (answer.status_code, answer.get_json()["error"]) == (503, "busy")
     assert answer.headers["Retry-After"]
     forget()
+
+
+def test_without_seatlock_the_map_is_shown_and_says_that_nothing_can_be_held(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its breaker: nobody waits for a seatlock that is known to be away."""
+    event, said = hall(), "Ahora no se puede apartar"
+    sign_in(client, ANA)
+    page = f"/events/{event.id}"
+    assert said not in client.get(page).text
+    nowhere = seatlock_pb2_grpc.InventoryServiceStub(grpc.insecure_channel("127.0.0.1:9"))
+    monkeypatch.setattr(seatlock, "_stub", lambda: nowhere)
+    for _ in range(CALLS_MIN):
+        assert client.post(f"{page}/holds", data={"seat": event.seats[0]}).status_code == 503
+    begun = monotonic()
+    answer = client.post(f"{page}/holds", data={"seat": event.seats[0]})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert monotonic() - begun < 0.5
+    answer = client.get(page)
+    assert (answer.status_code, said in answer.text) == (200, True)
+    monkeypatch.undo()
+    sleep(TRIAL_S)
+    assert said not in client.get(page).text, "the next one may try"
+    assert client.post(f"{page}/holds", data={"seat": event.seats[0]}).status_code == 303

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, make_response, render_template, request
 from markupsafe import Markup
 
+from pipeline.seatlock import client as seatlock
 from web.accounts import caller
 from web.fragments import page_or_fragment, private
 from web.inputs import whole_number
@@ -136,6 +137,7 @@ def event_page(
         mine={seat.id for seat in holds},
         contested={seat.id for seat in refused.get("lost", ())},
         stale=stale,
+        no_holds=seatlock.breaker.away,
         **refused,
     )
     return _revalidated(response, stale=stale)
