@@ -59,13 +59,16 @@ class _Window(pybreaker.CircuitMemoryStorage):
 
 
 class Breaker(pybreaker.CircuitBreaker):
-    """The breaker of one server, in one process. `failures`: the exceptions that count as such."""
+    """The breaker of one server, in one process. `answers`: exceptions that are answers, too.
 
-    def __init__(self, name: str, *failures: type[Exception]) -> None:
+    Any other is a failure, also one that cut the call off.
+    """
+
+    def __init__(self, name: str, *answers: type[Exception]) -> None:
         super().__init__(
             fail_max=1,
             reset_timeout=TRIAL_S,
-            exclude=[lambda error: not isinstance(error, failures)],
+            exclude=answers,
             state_storage=_Window(),
             name=name,
             throw_new_error_on_trip=False,
@@ -84,8 +87,19 @@ class Breaker(pybreaker.CircuitBreaker):
         finally:
             self._trial.release()
 
+    def half_open(self) -> None:
+        """Let a trial through, unless another one has failed in this very moment."""
+        with self._lock:
+            if self.away:
+                raise OpenError("somebody else tried just now")
+            super().half_open()
+
     def open(self) -> bool:
-        """Stop calling, each time for longer."""
+        """Stop calling, each time for longer; of several who fail at once the first says so."""
+        with self._lock:
+            return not self.away and self._open()
+
+    def _open(self) -> bool:
         self.reset_timeout = min(TRIAL_S * 2**self._opened, TRIAL_S_MAX)
         if not self._opened:
             log.warning("%s does not answer: it is asked again in %.0f s", self.name, TRIAL_S)

@@ -80,9 +80,9 @@ def discard(letter: str) -> str:
             raise DeadLetterError(f"There is no dead letter {letter}.")
         return f"{letter} is gone."
     order_uuid = _order(letter)
-    if not any(order.order_uuid == order_uuid for order in dead_orders()):
+    _dead(order_uuid)
+    if not fail(order_uuid, DISCARDED, "operator"):
         raise DeadLetterError(_why_not(order_uuid))
-    fail(order_uuid, DISCARDED, "operator")
     _forget(letter)
     return f"{letter} is FAILED; money and seats go back."
 
@@ -91,18 +91,30 @@ def show(letter: str) -> str:
     """Everything that is known of it. Raises DeadLetterError."""
     if ENTRY.fullmatch(letter):
         return _text({"id": letter, **_entry(letter)})
-    order_uuid = _order(letter)
-    for order in dead_orders():
-        if order.order_uuid == order_uuid:
-            return _text(order._asdict())
-    raise DeadLetterError(_why_not(order_uuid))
+    return _text(_dead(_order(letter))._asdict())
+
+
+def _dead(order_uuid: UUID) -> Row:
+    """Its row. Raises DeadLetterError."""
+    with pool("pipeline").connection() as connection:
+        found = read(connection, "orders.dead_letter", order_uuid=order_uuid)
+    if not found:
+        raise DeadLetterError(_why_not(order_uuid))
+    return found[0]
+
+
+def _replayed(letter: str) -> str:
+    """The same as one of many: what cannot be done stops no other."""
+    try:
+        return replay(letter)
+    except DeadLetterError as error:
+        return str(error)
 
 
 def _replay_entry(letter: str) -> str:
-    fields = json.loads(_entry(letter).get("fields", "{}"))
     try:
-        message = OrderMessage.parse(fields)
-    except PoisonedMessageError as error:
+        message = OrderMessage.parse(json.loads(_entry(letter).get("fields", "{}")))
+    except (PoisonedMessageError, ValueError) as error:
         raise DeadLetterError(
             f"{letter} still cannot be read ({error}): discard it, an order is sent anew by itself."
         ) from None
@@ -180,7 +192,7 @@ def main(arguments: list[str]) -> str:
             return "\n".join(map(str, letters())) or "No dead letters."
         case ["replay", "all"]:
             return (
-                "\n".join(replay(str(order.order_uuid)) for order in dead_orders())
+                "\n".join(_replayed(str(order.order_uuid)) for order in dead_orders())
                 or "No dead letters."
             )
         case [deed, letter] if deed in deeds:

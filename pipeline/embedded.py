@@ -119,6 +119,15 @@ def make_cluster(settings: Settings) -> bool:
     return True
 
 
+def embedded_lives(settings: Settings) -> bool:
+    """Whether a server runs on these files, whether or not it answers just now."""
+    try:
+        pid = int((_postgres_folder(settings) / "postmaster.pid").read_text().split()[0])
+    except (FileNotFoundError, ValueError, IndexError):
+        return False
+    return psutil.pid_exists(pid) and "postgres" in psutil.Process(pid).name()
+
+
 def start_postgres(settings: Settings) -> "subprocess.Popen[bytes]":
     """Start the server on its port; clears one that a killed start left behind."""
     prefix, binaries, user = _unprivileged()

@@ -2,12 +2,15 @@
 
 import logging
 from collections.abc import Callable
+from functools import wraps
+from time import sleep
 
 import redis
 from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 
 from pipeline import logs
+from pipeline.connections import pool
 from pipeline.signals import stopping
 
 log = logging.getLogger(__name__)
@@ -18,6 +21,30 @@ SAY_EVERY = 5
 
 AWAY = (OperationalError, PoolTimeout, redis.ConnectionError, redis.TimeoutError, OSError)
 """What says that a server is away: it comes back by itself, so one line is enough."""
+
+
+JOB_PAUSES_S = (0.2, 1.0, 3.0)
+
+
+def persistent(job: Callable[[list[str]], None]) -> Callable[[list[str]], None]:
+    """A job that may be done twice is done again when a server was away, a few times, soon.
+
+    After a restart of Postgres each connection that a pool kept is found dead by its first user, so
+    they are all looked at; an order whose job ended there would wait for the sweeper.
+    """
+
+    @wraps(job)
+    def again(order_uuids: list[str]) -> None:
+        for pause in JOB_PAUSES_S:
+            try:
+                return job(order_uuids)
+            except AWAY as error:
+                log.warning("%s is done again: %s", job.__name__, str(error).partition("\n")[0])
+                sleep(pause)
+                pool("pipeline").check()
+        return job(order_uuids)
+
+    return again
 
 
 def run(run_once: Callable[[], int], idle_s: float) -> None:

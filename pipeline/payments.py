@@ -43,6 +43,10 @@ class BankUnreachableError(Exception):
     """No answer in time; whether the bank did what was asked is not known."""
 
 
+class BankNotAskedError(BankUnreachableError):
+    """It was not even asked, as it does not answer just now: no try is used up."""
+
+
 class InvalidCardError(Exception):
     """The card number makes no sense, or the payment method is unknown or spent."""
 
@@ -124,14 +128,14 @@ def _read_state(answer: dict[str, Any]) -> State:
     return known
 
 
-breaker = Breaker("the bank", BankUnreachableError)
+breaker = Breaker("the bank", InvalidCardError)
 
 
 def _ask(method: str, path: str, body: dict[str, str] | None = None) -> dict[str, Any]:
     try:
         return breaker.call(_exchange, method, path, body)
     except OpenError as error:
-        raise BankUnreachableError("it is not asked just now") from error
+        raise BankNotAskedError("it is not asked just now") from error
 
 
 def _exchange(method: str, path: str, body: dict[str, str] | None) -> dict[str, Any]:

@@ -140,7 +140,8 @@ def _authorise(purchase: Row, wish: Wish | None) -> Refused | None:
         state = "pending" if wish is None else "unknown"
     except payments.InvalidCardError:
         return NO_PAYMENT
-    if state == "authorised":
+    # Captured: it was placed once, and these rows are from before (a backup). Twice is once.
+    if state in ("authorised", "captured"):
         fail_here("authorised")
         return None
     if state in DECLINES:
@@ -209,8 +210,9 @@ def _commit(purchase: Row) -> Refused | None:
     holds = list(zip(purchase.seat_ids, purchase.fences, strict=True))
     try:
         gone = seatlock.commit(holds, _holder(purchase), str(purchase.order_uuid))
-    except seatlock.SeatlockUnreachableError:
-        if purchase.age < PAYMENT_WAIT_S:
+    except seatlock.SeatlockUnreachableError as error:
+        # What was not even asked decides nothing; its turn comes within half a minute.
+        if purchase.age < PAYMENT_WAIT_S or isinstance(error, seatlock.SeatlockNotAskedError):
             raise _later(purchase) from None
         return BUSY
     if gone:
@@ -242,8 +244,8 @@ def _undo(purchase: Row) -> None:
         if isinstance(held, seatlock.Refusal):
             return
         fences = {hold.id: hold.fence for hold in held}
-    elif purchase.amount:
-        payments.void(key)
+    elif purchase.amount and payments.void(key) == "captured":
+        payments.refund(key)
     seatlock.unlock_order(purchase.seat_ids, key)
     if purchase.own_hold:
         seatlock.unlock([(seat_id, fences[seat_id]) for seat_id in purchase.own_hold], holder)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pipeline import payments
 from pipeline.connections import pool
+from pipeline.loop import persistent
 from pipeline.messages import OrderChanged
 from pipeline.seatlock import client as seatlock
 from pipeline.updates import announce
@@ -17,21 +18,34 @@ class _NotRefundedError(Exception):
     """The bank says something that leaves money with us."""
 
 
-def fail(order_uuid: UUID, reason: str, by: str) -> None:
-    """This process ends an unfinished order as FAILED; money and seats follow by `settle`."""
+def fail(order_uuid: UUID, reason: str, by: str) -> bool:
+    """This process ends an unfinished order as FAILED; money and seats follow by `settle`.
+
+    False where it was not unfinished any more.
+    """
     with pool("pipeline").connection() as connection:
         failed = write(connection, "orders.fail", order_uuid=order_uuid, reason=reason, by=by)
     announce(OrderChanged(str(order.order_uuid), order.buyer, order.status) for order in failed)
+    return bool(failed)
 
 
+def put_off(order_uuids: list[UUID]) -> None:
+    """Again in a few seconds, without using up a try: nobody was asked."""
+    with pool("pipeline").connection() as connection:
+        write(connection, "orders.put_off", order_uuids=order_uuids)
+
+
+@persistent
 def settle(order_uuids: list[str]) -> None:
     """Give money and seats back; a second run changes nothing, and one bad order stops no other."""
     with pool("pipeline").connection() as connection:
         orders = read(connection, "orders.to_settle", order_uuids=order_uuids)
-    later = []
+    later, unasked = [], []
     for order in orders:
         try:
             _settle(order)
+        except (payments.BankNotAskedError, seatlock.SeatlockNotAskedError):
+            unasked.append(order.order_uuid)
         except (
             payments.BankUnreachableError,
             seatlock.SeatlockUnreachableError,
@@ -42,6 +56,8 @@ def settle(order_uuids: list[str]) -> None:
     if later:
         with pool("pipeline").connection() as connection:
             write(connection, "orders.try_later", order_uuids=later)
+    if unasked:
+        put_off(unasked)
 
 
 def _settle(order: Row) -> None:

@@ -14,8 +14,9 @@ from PIL import Image
 from pipeline import payments
 from pipeline.connections import pool, redis_client
 from pipeline.failpoint import fail_here
+from pipeline.loop import persistent
 from pipeline.messages import DEAD_LETTERS_LENGTH_MAX, DEAD_LETTERS_STREAM, OrderChanged
-from pipeline.refunds import fail
+from pipeline.refunds import fail, put_off
 from pipeline.signing import encode, signing_key
 from pipeline.updates import announce
 from sql import Row, read, write
@@ -47,11 +48,12 @@ class Drawn:
     picture: bytes
 
 
+@persistent
 def make_tickets(order_uuids: list[str]) -> None:
     """Finish the orders; a second run changes nothing, and one bad order stops no other."""
     with pool("pipeline").connection() as connection:
         orders = write(connection, "orders.start", order_uuids=order_uuids)
-    paid, later = _capture(orders)
+    paid, later, unasked = _capture(orders)
     fail_here("job")
     if paid:
         try:
@@ -61,18 +63,24 @@ def make_tickets(order_uuids: list[str]) -> None:
             later += _finish_alone(paid)
     if later:
         try_later(later)
+    if unasked:
+        put_off(unasked)
 
 
-def _capture(orders: list[Row]) -> tuple[list[UUID], list[UUID]]:
-    """Take the money of each order; gives those that are paid and those to try again later."""
+def _capture(orders: list[Row]) -> tuple[list[UUID], list[UUID], list[UUID]]:
+    """Take the money of each order; gives those paid, those to try later, those not even tried."""
     paid: list[UUID] = []
     later: list[UUID] = []
+    unasked: list[UUID] = []
     for order in orders:
         if order.total_amount == 0:
             paid.append(order.order_uuid)
             continue
         try:
             state = payments.capture(str(order.order_uuid))
+        except payments.BankNotAskedError:
+            unasked.append(order.order_uuid)
+            continue
         except payments.BankUnreachableError:
             later.append(order.order_uuid)
             continue
@@ -80,7 +88,7 @@ def _capture(orders: list[Row]) -> tuple[list[UUID], list[UUID]]:
             paid.append(order.order_uuid)
         else:
             fail(order.order_uuid, "payment_declined", "worker")
-    return paid, later
+    return paid, later, unasked
 
 
 def _finish(order_uuids: list[UUID]) -> None:

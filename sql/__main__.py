@@ -1,6 +1,7 @@
 """`python -m sql` applies the numbered migrations of `sql/schema/`, each once, in order."""
 
 import hashlib
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,19 @@ def migrate(database_url: str, folder: Path = HERE / "schema") -> list[str]:
                 )
                 raise MigrationError(sentence)
     return done
+
+
+def migrations(folder: Path = HERE / "schema") -> set[str]:
+    """The names of those that this release has."""
+    return {path.name for path in folder.glob("*.sql")}
+
+
+def default_privileges(folder: Path = HERE / "schema") -> list[bytes]:
+    """What they say of tables to come, statement by statement, for whoever runs them."""
+    said = re.compile(rb"^ALTER DEFAULT PRIVILEGES [^;]*;", re.MULTILINE)
+    return [
+        found for path in sorted(folder.glob("*.sql")) for found in said.findall(path.read_bytes())
+    ]
 
 
 def applied(connection: psycopg.Connection[Any]) -> list[str]:

@@ -72,6 +72,21 @@ WITH cancelled AS (
 )
 SELECT order_uuid FROM cancelled;
 
+-- name: call_off
+-- The bank gave the money back and these rows do not know it: they are from a backup that is older than its books.
+WITH cancelled AS (
+    UPDATE orders.orders
+       SET status = 'CANCELLED', changed_by = 'restore', attempts = 0, retry_at = NULL, sent_at = now(), sends = 1
+     WHERE order_uuid = ANY (%(order_uuids)s::uuid[]) AND status = 'COMPLETED'
+    RETURNING order_uuid
+), voided AS (
+    UPDATE orders.tickets SET voided_at = now() FROM cancelled
+     WHERE tickets.order_uuid = cancelled.order_uuid AND tickets.voided_at IS NULL
+), told AS (
+    INSERT INTO orders.outbox (order_uuid, kind) SELECT order_uuid, 'settle' FROM cancelled
+)
+SELECT order_uuid FROM cancelled;
+
 -- name: fail
 -- An order that cannot be finished: FAILED with its reason, its tickets void, money and seats to follow.
 WITH failed AS (
@@ -146,6 +161,13 @@ UPDATE orders.orders
    AND (status IN ('PENDING', 'PROCESSING') OR status IN ('FAILED', 'CANCELLED') AND settled_at IS NULL)
 RETURNING order_uuid, dead_at;
 
+-- name: put_off
+-- Nobody was asked, so no try is used up: again in two to three seconds.
+UPDATE orders.orders SET retry_at = now() + make_interval(secs => 2 + random()), changed_by = 'worker'
+ WHERE order_uuid = ANY (%(order_uuids)s::uuid[]) AND dead_at IS NULL
+   AND (status IN ('PENDING', 'PROCESSING') OR status IN ('FAILED', 'CANCELLED') AND settled_at IS NULL)
+RETURNING order_uuid;
+
 -- name: dead
 -- Orders that nothing more is tried for until an operator says so or their deadline passes, the oldest first.
 SELECT orders.order_uuid, orders.status, orders.dead_at, orders.created_at, orders.sends, orders.total_amount,
@@ -154,13 +176,19 @@ SELECT orders.order_uuid, orders.status, orders.dead_at, orders.created_at, orde
  WHERE orders.status IN ('PENDING', 'PROCESSING') AND orders.dead_at IS NOT NULL
  ORDER BY orders.dead_at LIMIT %(most)s::integer;
 
+-- name: dead_letter
+-- One of them.
+SELECT orders.*, events.title FROM orders.orders JOIN catalog.events ON events.id = orders.event_id
+ WHERE orders.order_uuid = %(order_uuid)s::uuid AND orders.dead_at IS NOT NULL
+   AND orders.status IN ('PENDING', 'PROCESSING');
+
 -- name: status
 -- What an order is; nothing where there is none.
 SELECT status, dead_at FROM orders.orders WHERE order_uuid = %(order_uuid)s::uuid;
 
 -- name: revive
 -- A dead letter is tried anew, from its first try on. The sweeper sends it.
-UPDATE orders.orders SET dead_at = NULL, attempts = 0, retry_at = now(), changed_by = 'operator'
+UPDATE orders.orders SET dead_at = NULL, attempts = 0, sends = 1, retry_at = now(), changed_by = 'operator'
  WHERE order_uuid = %(order_uuid)s::uuid AND dead_at IS NOT NULL AND status IN ('PENDING', 'PROCESSING')
 RETURNING order_uuid;
 
@@ -203,9 +231,9 @@ SELECT order_uuid, CASE WHEN status IN ('PENDING', 'PROCESSING') THEN 'make' ELS
 RETURNING order_uuid;
 
 -- name: overdue
--- Orders whose deadline has passed and that are dead-lettered, or were sent so often that whoever works on them dies of it.
+-- Orders whose deadline has passed and that are dead-lettered, or begun and sent so often that whoever works on them dies of it.
 SELECT order_uuid FROM orders.orders
- WHERE status IN ('PENDING', 'PROCESSING') AND (dead_at IS NOT NULL OR sends > 5)
+ WHERE status IN ('PENDING', 'PROCESSING') AND (dead_at IS NOT NULL OR status = 'PROCESSING' AND sends > 5)
    AND created_at < now() - make_interval(secs => %(deadline)s::double precision)
  ORDER BY created_at LIMIT %(most)s::integer;
 

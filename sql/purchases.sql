@@ -139,3 +139,7 @@ SELECT (SELECT count(*) FROM orders.tickets JOIN orders.orders USING (order_uuid
      + (SELECT coalesce(sum(cardinality(seat_ids)), 0) FROM orders.purchases
          WHERE buyer = %(buyer)s::text AND event_id = %(event_id)s::bigint AND step NOT IN ('PLACED', 'REFUSED')
            AND order_uuid IS DISTINCT FROM %(order_uuid)s::uuid) AS seats;
+
+-- name: known
+-- Every key at the bank that is ours.
+SELECT order_uuid FROM orders.purchases;

@@ -6,6 +6,7 @@ import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -28,17 +29,16 @@ def run(*arguments: str, **environment: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def url_of(database: str) -> str:
-    return settings().database_url.rpartition("/")[0] + "/" + database
-
-
 @pytest.fixture
 def empty() -> Iterator[str]:
-    """The address of a database of one's own, as DATABASE_URL would give it."""
+    """The address of a database of one's own, whose user has another name than ours."""
+    parts = urlsplit(settings().database_url)
     with owner() as connection:
-        connection.execute(f"CREATE DATABASE {OTHER}".encode())
-        yield url_of(OTHER)
+        connection.execute("CREATE ROLE somebody LOGIN SUPERUSER PASSWORD 'somebody'")
+        connection.execute(f"CREATE DATABASE {OTHER} OWNER somebody".encode())
+        yield f"postgresql://somebody:somebody@{parts.hostname}:{parts.port}/{OTHER}"
         connection.execute(f"DROP DATABASE {OTHER} WITH (FORCE)".encode())
+        connection.execute("DROP ROLE somebody")
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,11 @@ def test_a_database_of_ones_own_has_everything_again(
             "SELECT count(*) FROM orders.tickets WHERE code IS NOT NULL"
         ).fetchone()
         assert code_kept != (0,)
-        # Who may do what came along.
+        # Who may do what came along, for tables to come, too.
+        after.execute("CREATE TABLE orders.later (id bigint)")
+        may = "SELECT has_table_privilege('pipeline', %s, 'DELETE')"
+        for table in ("orders.later", "orders.outbox"):
+            assert after.execute(may, [table]).fetchone() == (True,)
         after.execute("SET ROLE web")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             after.execute("DELETE FROM orders.tickets")
@@ -76,10 +80,14 @@ def test_nobody_else_may_read_it(saved: Path) -> None:
     assert saved.stat().st_mode & 0o077 == 0
 
 
-def test_what_is_there_already_is_not_overwritten(saved: Path, tmp_path: Path) -> None:
+def test_what_is_there_already_is_not_overwritten(saved: Path, tmp_path: Path, empty: str) -> None:
     here = tmp_path / "here"
     code, said = run("load", str(saved), DATA_DIR=str(here), DATABASE_URL=settings().database_url)
     assert (code, "The database is not empty" in said) == (1, True)
+    assert [one.name for one in here.iterdir()] == ["run.lock"], "the next try finds it as it was"
+    (here / "ticket-keys.json").write_text("mine")
+    code, said = run("load", str(saved), DATA_DIR=str(here), DATABASE_URL=empty)
+    assert (code, (here / "ticket-keys.json").read_text()) == (1, "mine")
     (tmp_path / "used/postgres").mkdir(parents=True)
     code, said = run("load", str(saved), DATA_DIR=str(tmp_path / "used"))
     assert (code, "is not empty" in said) == (1, True)

@@ -36,7 +36,7 @@ def called(one: Breaker, *outcomes: bool) -> None:
 @pytest.fixture
 def one(monkeypatch: pytest.MonkeyPatch) -> Breaker:
     monkeypatch.setattr(breaker, "TRIAL_S", QUICK_S)
-    return Breaker("a server", AwayError)
+    return Breaker("a server", KeyError)
 
 
 def test_it_opens_when_half_of_ten_calls_failed(one: Breaker) -> None:

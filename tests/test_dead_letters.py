@@ -3,15 +3,29 @@
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import pytest
 
-from pipeline import dead_letters, sweeper
-from pipeline.connections import redis_client
+from pipeline import dead_letters, payments, sweeper
+from pipeline.breaker import CALLS_MIN
+from pipeline.connections import pool, redis_client
 from pipeline.dead_letters import DeadLetterError
 from pipeline.messages import DEAD_LETTERS_STREAM, ORDERS_STREAM
 from tests.halls import Hall, hall, owner
-from tests.stations import bought, dispatch, later, one, paid, rows, run_all, status_of, stream
+from tests.stations import (
+    bought,
+    dispatch,
+    later,
+    one,
+    paid,
+    relay,
+    rows,
+    run_all,
+    status_of,
+    stream,
+    work,
+)
 
 pytestmark = pytest.mark.usefixtures("clean")
 
@@ -119,11 +133,52 @@ def test_a_message_that_can_be_read_by_now_is_handed_on() -> None:
     assert stream(DEAD_LETTERS_STREAM) == []
 
 
+def test_a_bank_that_is_not_asked_uses_up_no_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its breaker is open in the worker; the order waits as long as that lasts, and is finished."""
+    order = bought(hall())
+    nowhere = type("Nowhere", (), {"bank_url": "http://127.0.0.1:9"})
+    with monkeypatch.context() as away:
+        away.setattr(payments, "settings", lambda: nowhere)
+        for _ in range(CALLS_MIN):
+            with pytest.raises(payments.BankUnreachableError):
+                payments.look_up("x")
+        for _ in range(6):
+            run_all()
+            assert rows("SELECT attempts, dead_at, retry_at IS NULL FROM orders.orders") == [
+                (0, None, False)
+            ]
+            later("retry_at = now()")
+            sweeper.run_once()
+    payments.breaker.close()
+    run_all()
+    assert status_of(order) == "COMPLETED"
+
+
+def test_a_job_goes_on_over_a_restart_of_postgres() -> None:
+    """Every connection that the pool kept is dead when the job comes; it does not wait for the sweeper."""
+    order = bought(hall())
+    relay().run_once()
+    dispatch()
+    ours = pool("pipeline")
+    with ExitStack() as taken:
+        idle = [
+            taken.enter_context(ours.connection()) for _ in range(ours.get_stats()["pool_size"])
+        ]
+        pids = [one.info.backend_pid for one in idle]
+    with owner() as connection:
+        connection.execute("SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) AS pid", [pids])
+    work()
+    assert status_of(order) == "COMPLETED"
+
+
 def test_an_order_that_kills_whoever_works_on_it_ends_at_its_deadline() -> None:
     order = bought(hall())
-    later("sends = 6, created_at = now() - interval '59 minutes'")
+    later("sends = 6, created_at = now() - interval '2 hours'")
     sweeper.run_once()
-    assert status_of(order) == "PENDING"
+    assert status_of(order) == "PENDING", "nobody has worked on it yet: workers may be away"
+    later("status = 'PROCESSING', created_at = now() - interval '59 minutes'")
+    sweeper.run_once()
+    assert status_of(order) == "PROCESSING"
     later("created_at = now() - interval '2 hours'")
     sweeper.run_once()
     assert (status_of(order), one("SELECT reason FROM orders.orders")) == (

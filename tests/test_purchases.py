@@ -153,6 +153,20 @@ def test_the_buyer_who_sends_it_again_drives_it_on(
     assert one("SELECT count(*) FROM orders.orders") == 1
 
 
+def test_what_the_bank_has_taken_already_is_placed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of a backup are older than the bank's books: the order was there once, and its money is gone."""
+    event, key = hall(), str(uuid4())
+    begin(ANA.sub, key, wish(event), uuid4())
+    order = str(one("SELECT order_uuid FROM orders.purchases"))
+    payments.authorise(order, Decimal("80.00"), "PEN", Payment(card_number=PAYS))
+    assert payments.capture(order) == "captured"
+    lapse()
+    sweeper.run_once()
+    assert step_of(key) == "PLACED"
+    run_all()
+    assert status_of(order) == "COMPLETED"
+
+
 def test_a_driver_that_lost_its_lease_writes_nothing_more() -> None:
     event, key = hall(), str(uuid4())
     old = begin(ANA.sub, key, wish(event), uuid4())

@@ -30,6 +30,10 @@ class SeatlockUnreachableError(Exception):
     """seatlock did not answer in time; whether it did what was asked is not known."""
 
 
+class SeatlockNotAskedError(SeatlockUnreachableError):
+    """It was not even asked, as it does not answer just now: nothing is known, or decided."""
+
+
 @dataclass(frozen=True)
 class Hold:
     """A seat that is held: until when, under which fence, at which price, and what it is called."""
@@ -136,16 +140,33 @@ def forget(holder: str) -> list[int]:
     return list(_ask(_stub().ForgetHolder, message.ForgetHolderRequest(holder=holder)).freed)
 
 
+class _SilenceError(Exception):
+    """No answer came; any other error of a call is one."""
+
+
+SILENCE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 breaker = Breaker("seatlock", grpc.RpcError)
 
 
 def _ask(call: Callable[..., Answer], request: Any) -> Answer:
     try:
-        return breaker.call(call, request, timeout=DEADLINE_S)
+        answer: Answer = breaker.call(_heard, call, request)
     except OpenError as error:
-        raise SeatlockUnreachableError("it is not asked just now") from error
+        raise SeatlockNotAskedError("it is not asked just now") from error
+    except (_SilenceError, grpc.RpcError) as error:
+        raise SeatlockUnreachableError(str(error) or type(error).__name__) from error
+    return answer
+
+
+def _heard(call: Callable[..., Answer], request: Any) -> Answer:
+    """The answer. Raises _SilenceError where there is none."""
+    try:
+        answer: Answer = call(request, timeout=DEADLINE_S)
     except grpc.RpcError as error:
-        raise SeatlockUnreachableError(error.code().name) from error
+        if error.code() in SILENCE:
+            raise _SilenceError(error.code().name) from error
+        raise
+    return answer
 
 
 @cache

@@ -42,6 +42,7 @@ class Call:
     status: int
     answer: dict[str, Any]
     seats: tuple[int, ...] = ()
+    card: str = ""
     headers: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -152,6 +153,7 @@ class Buyer:
         if key:
             headers["Idempotency-Key"] = key
         seats = tuple((body or {}).get("seat_ids", ()))
+        card = (body or {}).get("payment", {}).get("card_number", "")
         began, status, answer, told = monotonic(), 0, {}, {}
         try:
             said = self._browser.request(
@@ -167,7 +169,7 @@ class Buyer:
         except requests.RequestException as error:
             # What front itself says is no JSON; a line that ended says nothing at all.
             answer = {} if status else {"lost": type(error).__name__}
-        call = Call(self._name, what, key, began, monotonic(), status, answer, seats, told)
+        call = Call(self._name, what, key, began, monotonic(), status, answer, seats, card, told)
         self._history.calls.append(call)
         return call
 

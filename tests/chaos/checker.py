@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import namedtuple_row
 
+from pipeline.bank import cards
 from sql import statement
 from tests.chaos.buyers import Call, History, decided
 from tests.chaos.faults import Injected
@@ -19,8 +20,8 @@ HOLD_ENDS_S = 8.0
 """So long before its end a hold is too old to promise anything about an answer that takes time."""
 PROMPT_S = 6.0
 """So soon an order is finished that no fault was near of."""
-NEAR_S = (3.0, 8.0)
-"""A fault so long before a moment, or so long after it, was near."""
+NEAR_S = (10.0, 7.0)
+"""A fault so long before a moment (a keeper waits up to 4 s), or so long after it, was near."""
 BEYOND = ("web", "web.front", "web.updates", "pipeline.autoscaler")
 """Whose faults keep no order that is accepted from being finished."""
 AWAY = (0, 502, 503, 504)
@@ -90,7 +91,7 @@ def compared(history: History, truth: Truth, faults: Sequence[Injected], clock: 
         *_holds(history),
         *_seats(truth),
         *_money(truth),
-        *_ends(truth),
+        *_ends(history, truth),
         *_prompt(truth, faults, clock),
     ]
 
@@ -188,14 +189,18 @@ def _money(truth: Truth) -> Iterator[str]:
             yield f"purchase {one.uuid} was refused and the bank says {paid}"
 
 
-def _ends(truth: Truth) -> Iterator[str]:
+def _ends(history: History, truth: Truth) -> Iterator[str]:
     """Nothing is under way any more, and what is finished has what belongs to it."""
+    card_of = {call.key: call.card for call in history.calls if call.card}
+    refusable = {one.uuid: card_of.get(one.key) for one in truth.purchases}
     for one in truth.purchases:
         if one.step not in ("PLACED", "REFUSED"):
             yield f"purchase {one.uuid} stands at {one.step}"
     for order in truth.orders.values():
         if order.status not in FINAL:
             yield f"order {order.uuid} stands at {order.status}"
+        if order.status == "FAILED" and refusable.get(order.uuid) != cards.CAPTURE_REFUSED:
+            yield f"order {order.uuid} FAILED, and its card was good"
         if order.status in ("FAILED", "CANCELLED") and order.settled_at is None:
             yield f"order {order.uuid} is {order.status} and not settled"
     for ticket in truth.tickets:

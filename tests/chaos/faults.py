@@ -1,11 +1,11 @@
 """What chaos does to a stage: each kind of fault, drawn from a seed, applied, ended and written down."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from random import Random
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from time import monotonic
 
 import psutil
@@ -13,7 +13,7 @@ import psycopg
 import redis
 
 from tests.chaos.stage import Stage
-from tests.lines import Way
+from tests.lines import Line, Way
 
 PAUSE_S = (0.6, 1.8)
 LASTS_S = (0.3, 2.5)
@@ -41,6 +41,17 @@ Deed = Callable[[str, float, float, Event], str]
 """Does something to whom, for so many seconds or until all is over; gives whom it really hit."""
 
 
+@contextmanager
+def like_this(line: Line, way: Way, lock: Lock) -> Iterator[None]:
+    """The line is like this for a while; whoever has its lock opens it again."""
+    line.way = way
+    try:
+        yield
+    finally:
+        line.way = "open"
+        lock.release()
+
+
 @dataclass(frozen=True)
 class Injected:
     """A fault that hit: its kind, whom, and when it began and ended (seconds of one clock)."""
@@ -58,6 +69,7 @@ class Faults:
     stage: Stage
     kinds: Sequence[str] = KINDS
     injected: list[Injected] = field(default_factory=list)
+    _lines: dict[tuple[str, str], Lock] = field(default_factory=dict)
     _killed: dict[int, deque[float]] = field(default_factory=dict)
 
     def run(self, seed: int, until: float) -> None:
@@ -99,9 +111,12 @@ class Faults:
             asked = whom.removeprefix("line to ")
             pairs = [pair for pair in self.stage.lines if pair[1] == asked]
             pair = pairs[int(pick * len(pairs))]
-            self.stage.lines[pair].way = way
-            over.wait(lasts)
-            self.stage.lines[pair].way = "open"
+            # One fault a line at a time: the first to end would end the other, too.
+            lock = self._lines.setdefault(pair, Lock())
+            if not lock.acquire(blocking=False):
+                raise LookupError(pair)
+            with like_this(self.stage.lines[pair], way, lock):
+                over.wait(lasts)
             return f"{pair[0]} to {asked}"
 
         return disturb

@@ -126,9 +126,9 @@ def backlog(system: System) -> int:
     return int(system.rows(unfinished)[0][0])
 
 
-def main() -> None:
-    """All of them, one after the other, on one system."""
-    folder = Path(tempfile.mkdtemp(prefix="ticketbuster-kills-"))
+def main() -> int:
+    """All of them, one after the other, on one system; gives the exit code."""
+    folder, rows = Path(tempfile.mkdtemp(prefix="ticketbuster-kills-")), list[str]()
     sys.stdout.write(
         f"# Each process killed at {RATE * 60:.0f} orders/min, {psutil.cpu_count()} cores\n\n"
         "| killed | accepted | completed | failed | asked again | p95 ms before | within 10 s | later"
@@ -138,10 +138,12 @@ def main() -> None:
         load = Load(system)
         [one.result() for one in load.during(CALM_S)]
         for whom in (*MODULES, *SERVERS):
-            sys.stdout.write(line(system, load, whom))
+            rows.append(line(system, load, whom))
+            sys.stdout.write(rows[-1])
             sys.stdout.flush()
     shutil.rmtree(folder)
+    return int(any("WRONG" in row for row in rows))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

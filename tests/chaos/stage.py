@@ -1,7 +1,7 @@
 """The system that chaos breaks: every process twice, and a line of its own between any two of them."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,8 +43,9 @@ class Stage:
         for line in self.lines.values():
             line.way = "open"
         for process in psutil.Process(self.system.launcher.pid).children(recursive=True):
-            if process.status() == psutil.STATUS_STOPPED:
-                process.resume()
+            with suppress(psutil.Error):
+                if process.status() == psutil.STATUS_STOPPED:
+                    process.resume()
 
     def keepers(self, module: str) -> list[psutil.Process]:
         """The keepers of a module's copies."""

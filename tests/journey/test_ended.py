@@ -16,7 +16,7 @@ from tests.journey.system import System, is_ready, wait_for
 ENDS = 4
 BUYERS = 8
 PAUSE_S = 0.05
-NOTICED_S_MAX = 10.0
+NOTICED_S_MAX = 13.0
 
 
 def test_web_may_be_ended_under_load(system: System) -> None:
@@ -41,7 +41,7 @@ def test_web_may_be_ended_under_load(system: System) -> None:
                     begun, told = monotonic(), ""
                     try:
                         answer = browser.post(
-                            system.address + path, json={"seat_ids": seat, **body}, timeout=15,
+                            system.address + path, json={"seat_ids": seat, **body}, timeout=30,
                             headers={"Idempotency-Key": str(uuid4())},
                         )  # fmt: skip
                         told = str(answer.status_code)
