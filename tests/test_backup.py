@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.settings import settings
 from tests.halls import hall, owner
-from tests.stations import bought, run_all
+from tests.stations import bought, forget_everything, run_all
 
 pytestmark = pytest.mark.usefixtures("clean")
 
@@ -44,8 +44,12 @@ def empty() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file: Path = tmp_path_factory.mktemp("saved") / "backup.tar"
+    forget_everything()
     bought(hall())
     run_all()
+    with owner() as connection:
+        counted = connection.execute(COUNTED.encode()).fetchone()
+    (file.parent / "counted").write_text(repr(counted))
     code, said = run("save", str(file))
     assert code == 0, said
     assert "keep it as you keep the keys" in said
@@ -58,7 +62,10 @@ def test_a_database_of_ones_own_has_everything_again(
     code, said = run("load", str(saved), DATA_DIR=str(tmp_path / "new"), DATABASE_URL=empty)
     assert code == 0, said
     with psycopg.connect(empty) as after:
-        assert after.execute(COUNTED.encode()).fetchone() == (1, 10, 3)
+        counted = after.execute(COUNTED.encode()).fetchone()
+        assert repr(counted) == (saved.parent / "counted").read_text()
+        assert counted
+        assert counted[::2] == (1, 3)
         code_kept = after.execute(
             "SELECT count(*) FROM orders.tickets WHERE code IS NOT NULL"
         ).fetchone()
