@@ -2,8 +2,8 @@
 
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier, Event
-from time import sleep
 
 import pytest
 
@@ -12,7 +12,7 @@ from pipeline.breaker import CALLS_MIN, Breaker, OpenError
 from pipeline.prepare import free_ports
 from pipeline.settings import settings
 
-QUICK_S = 0.1
+TRIAL_S = 100.0
 
 
 class AwayError(Exception):
@@ -33,9 +33,17 @@ def called(one: Breaker, *outcomes: bool) -> None:
                 one.call(fail)
 
 
+def later(one: Breaker, seconds: float) -> None:
+    """So much time passes since it opened."""
+    memory = one._state_storage  # noqa: SLF001
+    assert memory.opened_at
+    memory.opened_at -= timedelta(seconds=seconds)
+
+
 @pytest.fixture
 def one(monkeypatch: pytest.MonkeyPatch) -> Breaker:
-    monkeypatch.setattr(breaker, "TRIAL_S", QUICK_S)
+    monkeypatch.setattr(breaker, "TRIAL_S", TRIAL_S)
+    monkeypatch.setattr(breaker, "TRIAL_S_MAX", 8 * TRIAL_S)
     return Breaker("a server", KeyError)
 
 
@@ -63,10 +71,10 @@ def test_a_refusal_that_is_expected_is_no_failure(one: Breaker) -> None:
 def test_each_trial_comes_after_twice_as_long_until_one_goes_well(one: Breaker) -> None:
     called(one, *[False] * CALLS_MIN)
     for trial in range(3):
-        sleep(QUICK_S * 2**trial * 0.5)
+        later(one, 0.5 * TRIAL_S * 2**trial)
         with pytest.raises(OpenError):
             one.call(int)
-        sleep(QUICK_S * 2**trial * 0.6)
+        later(one, 0.5 * TRIAL_S * 2**trial)
         called(one, trial == 2)
     assert not one.away
     called(one, *[False] * (CALLS_MIN - 1))
@@ -75,7 +83,7 @@ def test_each_trial_comes_after_twice_as_long_until_one_goes_well(one: Breaker) 
 
 def test_one_alone_tries(one: Breaker) -> None:
     called(one, *[False] * CALLS_MIN)
-    sleep(1.2 * QUICK_S)
+    later(one, TRIAL_S)
     begun, end = Event(), Event()
 
     def trial() -> None:
@@ -107,7 +115,7 @@ def test_a_bank_that_is_away_is_not_asked_and_then_asked_again(
     monkeypatch.setattr(
         payments, "settings", lambda: type(settings())(**{**vars(settings()), "bank_url": away})
     )
-    monkeypatch.setattr(breaker, "TRIAL_S", 0.3)
+    monkeypatch.setattr(breaker, "TRIAL_S", 30.0)
     for _ in range(CALLS_MIN):
         with pytest.raises(payments.BankUnreachableError):
             payments.look_up("a")
@@ -118,6 +126,6 @@ def test_a_bank_that_is_away_is_not_asked_and_then_asked_again(
         with pytest.raises(TimeoutError):
             bank.accept()
     monkeypatch.undo()
-    sleep(0.3)
+    later(payments.breaker, 30)
     assert payments.look_up("a") == "unknown"
     assert not payments.breaker.away

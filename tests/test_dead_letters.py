@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from pipeline import dead_letters, payments, sweeper
+from pipeline import breaker, dead_letters, payments, sweeper
 from pipeline.breaker import CALLS_MIN
 from pipeline.connections import pool, redis_client
 from pipeline.dead_letters import DeadLetterError
@@ -139,6 +139,7 @@ def test_a_bank_that_is_not_asked_uses_up_no_try(monkeypatch: pytest.MonkeyPatch
     nowhere = type("Nowhere", (), {"bank_url": "http://127.0.0.1:9"})
     with monkeypatch.context() as away:
         away.setattr(payments, "settings", lambda: nowhere)
+        away.setattr(breaker, "TRIAL_S", 30.0)
         for _ in range(CALLS_MIN):
             with pytest.raises(payments.BankUnreachableError):
                 payments.look_up("x")
