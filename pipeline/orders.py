@@ -17,6 +17,7 @@ from sql import Row, read, write
 
 BACKLOG_MAX = 20_000
 """So many unfinished orders, and new purchases are refused before the payment."""
+BEGIN_TRIES = 2
 
 
 @dataclass(frozen=True)
@@ -37,17 +38,17 @@ def buy(buyer: str, key: str, wish: Wish) -> Answer:
 
     Nothing that is expected is raised: 402, 409, 422 and 503 are answers.
     """
-    if unfinished_orders() < BACKLOG_MAX:
-        purchase = begin(buyer, key, wish, uuid4())
+    full = unfinished_orders() >= BACKLOG_MAX
+    for _ in range(BEGIN_TRIES):
+        purchase = None if full else begin(buyer, key, wish, uuid4())
         if purchase is not None:
             return _driven(purchase, wish)
-    # The key is known already, the seats are not the event's, or nothing new is begun just now.
-    known = _by_key(buyer, key)
-    if known is None or (known.key_given_up and known.step == "REFUSED"):
-        return (
-            BUSY if unfinished_orders() >= BACKLOG_MAX else Answer(422, {"error": "invalid_seats"})
-        )
-    return _again(known, wish)
+        # The key is known already, the seats are not the event's, or nothing new is begun just now.
+        known = _by_key(buyer, key)
+        if known is not None and not (known.key_given_up and known.step == "REFUSED"):
+            return _again(known, wish)
+        # What had the key a moment ago may have given it up in between: then it is begun now.
+    return BUSY if full else Answer(422, {"error": "invalid_seats"})
 
 
 def _again(known: Row, wish: Wish) -> Answer:

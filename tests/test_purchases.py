@@ -107,6 +107,25 @@ def test_a_purchase_that_never_paid_goes_back_and_frees_what_it_took_itself(
     assert orders.buy(ANA.sub, key, wish(event)).status == 201, "the key was given up: begin anew"
 
 
+def test_a_key_that_is_given_up_while_it_is_looked_at_buys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first purchase under it is being undone, and is undone between two looks."""
+    event, key = hall(), str(uuid4())
+    begin(ANA.sub, key, wish(event), uuid4())
+    going_back = "step = 'REFUSING', answer_status = 503, answer = '{}', key_given_up = true"
+    look = orders._by_key  # noqa: SLF001
+
+    def undone_just_then(buyer: str, of: str) -> Any:
+        with owner() as connection:
+            connection.execute("UPDATE orders.purchases SET step = 'REFUSED'")
+        return look(buyer, of)
+
+    with owner() as connection:
+        connection.execute(f"UPDATE orders.purchases SET {going_back}".encode())
+    assert orders.buy(ANA.sub, key, wish(event)).body == {"error": "in_progress"}
+    monkeypatch.setattr(orders, "_by_key", undone_just_then)
+    assert orders.buy(ANA.sub, key, wish(event)).status == 201
+
+
 @pytest.mark.parametrize("died", ["held"], indirect=True)
 def test_a_hold_taken_on_the_page_keeps_its_clock(
     died: str, monkeypatch: pytest.MonkeyPatch
