@@ -174,6 +174,16 @@ def test_a_browser_that_knows_no_light_dark_shows_the_day(system: System, browse
     page.context.close()
 
 
+TAPPED_TWICE = """async (section) => {
+  section.click();
+  section.click();
+  const seen = () => getComputedStyle(document.querySelector("#map"), "::after").visibility === "visible";
+  for (let frame = 0; frame < 300 && !seen(); frame += 1) await new Promise(requestAnimationFrame);
+  return seen();
+}"""
+"""All in the page: on a busy machine the second tap of a test would come when the section is open already."""
+
+
 def test_a_section_tapped_twice_is_one_step_back(system: System, browser: Browser) -> None:
     """On a slow line, where people tap again; and the whole screen says meanwhile that something comes."""
     event = large_hall(system)
@@ -184,12 +194,7 @@ def test_a_section_tapped_twice_is_one_step_back(system: System, browser: Browse
     page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", SLOW)
     steps = page.evaluate("history.length")
     with page.expect_response(lambda answer: "section=" in answer.url):
-        section.click()
-        section.dispatch_event("click")
-        until(
-            page,
-            "getComputedStyle(document.querySelector('#map'), '::after').visibility === 'visible'",
-        )
+        assert section.evaluate(TAPPED_TWICE), "nothing says that something comes"
     page.locator(".hall.one").wait_for()
     page.wait_for_timeout(800)
     assert page.evaluate("history.length") == steps + 1

@@ -1,6 +1,7 @@
 """Purchases that wait for the network: sent once, and told what became of them."""
 
 import re
+from functools import partial
 from time import time
 
 import psycopg
@@ -13,6 +14,7 @@ from tests.journey.offline.deeds import (
     SENT_S_MAX,
     card,
     hold,
+    nothing_waits,
     one_order,
     orders,
     queued,
@@ -20,6 +22,7 @@ from tests.journey.offline.deeds import (
     tap,
     waits,
 )
+from tests.journey.offline.told import TAKEN
 from tests.journey.system import PAYS, System, wait_for
 
 
@@ -172,6 +175,54 @@ def test_two_phones_wait_for_one_seat(system: System, make: Make, ana: Device, l
     loser.page.get_by_role("button", name="Buscar asientos iguales").click()
     loser.page.wait_for_url(f"**/events/{event}/holds")
     expect(loser.page.locator(".refusal")).to_be_visible()
+
+
+def test_two_phones_with_a_card_wait_for_one_seat(
+    system: System, make: Make, ana: Device, line: Line
+) -> None:
+    """Each held it once, and both holds are over when the network is back: the first to come buys."""
+    bruno = make("bruno", line.address)
+    bruno.sign_in("bruno")
+    event, [seat] = hold(system, ana)
+    card(ana.page)
+    lapse(system, seat)
+    bruno.page.goto(f"/events/{event}")
+    tick(bruno.page, [seat])
+    bruno.page.locator("#hall .act button").click()
+    bruno.page.wait_for_url("**/checkout")
+    card(bruno.page)
+    lapse(system, seat)
+    line.way = "cut"
+    for device in (ana, bruno):
+        tap(device.page)
+        waits(device)
+    keys = [device.purchases()[0]["key"] for device in (ana, bruno)]
+    line.way = "open"
+    wait_for(lambda: orders(system, [seat]), SENT_S_MAX, "nobody's purchase was sent")
+    for device in (ana, bruno):
+        seen(device.page, partial(nothing_waits, device), "one does not know of it")
+    [order] = orders(system, [seat])
+    ends = dict(system.rows(
+        "SELECT idempotency_key, order_uuid::text FROM orders.purchases WHERE idempotency_key = ANY (%s)", keys))  # fmt: skip
+    won = [device for key, device in zip(keys, (ana, bruno), strict=True) if ends[key] == order]
+    assert len(won) == 1
+    loser = ana if won == [bruno] else bruno
+    told = loser.page.locator(".waits-card.done")
+    expect(told).to_contain_text("Alguien se llevó")
+    expect(told).to_contain_text("No se cobró nada")
+    ledger = system.ledger()
+    taken = [
+        key for key in ends.values() if ledger.get(key, {"state": "unknown"})["state"] in TAKEN
+    ]
+    assert taken == [order]
+
+
+def lapse(system: System, seat: int) -> None:
+    """The hold's time passes."""
+    system.rows(
+        "UPDATE catalog.seats SET held_until = now() - interval '1 s' WHERE id = %s RETURNING id",
+        seat,
+    )
 
 
 def test_without_background_sync_an_open_page_sends_it(
