@@ -2,10 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 N ?= 10
-# Those that kill, and one that looks at the clock, come when the machine has less to do.
-KILLED := tests/journey/test_killed.py tests/test_redis_away.py
+# Those that kill come when the machine has less to do, and one that looks at the clock when it has nothing else to do.
+KILLED := tests/journey/test_killed.py
 CHAOS := tests/chaos/test_chaos.py tests/journey/test_ended.py
-LAST := $(KILLED) $(CHAOS)
+CALM := tests/test_redis_away.py
+LAST := $(KILLED) $(CHAOS) $(CALM)
 # These go with the offline tests, so that the three parts are about equally long.
 ASIDE := tests/races tests/test_state_machine.py $(patsubst %,tests/journey/test_%.py,restored emptied)
 .DEFAULT_GOAL := help
@@ -41,6 +42,7 @@ test: .venv/installed-dev ## every test, with real servers and a real browser
 	$(BIN)/python -m web.offline_build
 	$(MAKE) -j 3 test-journeys test-offline test-rest
 	$(MAKE) -j 2 test-killed test-chaos
+	$(BIN)/python -m pytest -q $(CALM)
 
 # Three parts of about the same length, side by side: most of a journey is waiting.
 test-journeys: .venv/installed-dev

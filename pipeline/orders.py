@@ -39,13 +39,15 @@ def buy(buyer: str, key: str, wish: Wish) -> Answer:
     Nothing that is expected is raised: 402, 409, 422 and 503 are answers.
     """
     full = unfinished_orders() >= BACKLOG_MAX
-    for _ in range(BEGIN_TRIES):
+    for _ in range(1 if full else BEGIN_TRIES):
         purchase = None if full else begin(buyer, key, wish, uuid4())
         if purchase is not None:
             return _driven(purchase, wish)
         # The key is known already, the seats are not the event's, or nothing new is begun just now.
         known = _by_key(buyer, key)
-        if known is not None and not (known.key_given_up and known.step == "REFUSED"):
+        if known is None:
+            break
+        if not (known.key_given_up and known.step == "REFUSED"):
             return _again(known, wish)
         # What had the key a moment ago may have given it up in between: then it is begun now.
     return BUSY if full else Answer(422, {"error": "invalid_seats"})

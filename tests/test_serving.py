@@ -1,5 +1,6 @@
 """How our HTTP processes treat connections: those that say nothing, and those that are slow."""
 
+import re
 import socket
 import subprocess
 import sys
@@ -9,7 +10,8 @@ from time import monotonic, sleep
 
 import pytest
 
-from pipeline.prepare import free_ports
+from pipeline import serving
+from pipeline.prepare import ROOT, free_ports
 
 THREADS = 2
 SERVER = f"""
@@ -74,3 +76,10 @@ def test_a_connection_that_was_promised_to_stay_stays(port: int) -> None:
         sleep(0.3)  # the machine was busy
         one.sendall(b"body" + GET)
         assert answered(one)
+
+
+def test_a_stop_is_short_and_front_ends_idle_connections_first() -> None:
+    assert serving.GRACE_S < 5
+    said = re.search(r"keepalive (\d+)s", (ROOT / "web/front/Caddyfile").read_text())
+    assert said
+    assert int(said[1]) < serving.KEEP_ALIVE_S

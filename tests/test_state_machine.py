@@ -239,7 +239,6 @@ Lives.TestCase.settings = settings(
     stateful_step_count=25,
     # A failing life is printed whole: making it shorter takes minutes, each step being real.
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
-    deadline=None,
     suppress_health_check=list(HealthCheck),
     print_blob=True,
 )

@@ -145,7 +145,7 @@ class _Straight:
         y = self._y + (number + 0.5) * self.pitch
         ends = [(self._x + at * self.pitch, y) for at in (indent, indent + seats)]
         begin, end = reversed(ends) if back else ends
-        return _Row(begin, end, f"H{_n(end[0])}", seats * self.pitch)
+        return _Row(begin, end, f"{_p(begin)}H{_n(end[0])}", seats * self.pitch)
 
     def outline(self, deep: int) -> str:
         across, down = _n(self._seats * self.pitch), _n(deep * self.pitch)
@@ -175,7 +175,7 @@ class _Ring:
         begin, end = reversed(ends) if back else ends
         radius = (self._inner + number + 0.5) * self.pitch
         path = self._arc(end, radius, clockwise=back)
-        return _Row(begin, end, path, radius * self._turn, self._digits)
+        return _Row(begin, end, f"{_p(begin, self._digits)}{path}", radius * self._turn)
 
     def outline(self, deep: int) -> str:
         near, far = self._inner * self.pitch, (self._inner + deep) * self.pitch
@@ -196,13 +196,12 @@ class _Ring:
 
 @dataclass(frozen=True)
 class _Row:
-    """One stretch of a section's line, from end to end, and how long it is."""
+    """One stretch of a section's line, from end to end, as a path without its first letter."""
 
     begin: Point
     end: Point
     path: str
     length: float
-    digits: int = 1
 
 
 def _drawn(
@@ -224,7 +223,7 @@ def _drawn(
         row = place.row(number, len(letters), back=back)
         if before:
             at += dist(before.end, row.begin) * unit
-        path += f"{'L' if before else 'M'}{_p(row.begin, row.digits)}{row.path}"
+        path += f"{'L' if before else 'M'}{row.path}"
         # The same gap all along a row: rounded one by one they would differ and compress badly.
         gap = round(row.length * unit / len(letters))
         first = round(at) + gap // 2

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from time import sleep
 
 import pytest
 import redis
@@ -16,6 +17,7 @@ from tests.journey.system import System
 from web.limits import NEW_VISITORS
 
 ENOUGH = int(NEW_VISITORS.split()[0]) + 20
+TEST_S_MAX = 25.0
 CHALLENGE = re.compile(r"/holds$")
 
 
@@ -32,11 +34,23 @@ def crowded(system: System) -> Iterator[System]:
 
         with ThreadPoolExecutor(8) as crowd:
             assert 429 in list(crowd.map(comes, range(ENOUGH)))
+            # On a busy machine a crowd takes most of the minute for which it counts.
+            while (left := counted_for(limited)) < TEST_S_MAX:
+                sleep(left + 1)
+                assert 429 in list(crowd.map(comes, range(ENOUGH)))
         # Under the name of PUBLIC_URL, or its pages would lead to front.
         yield replace(limited, address=limited.address.replace("127.0.0.1", "localhost"))
     # Nobody else shall meet the crowd.
     with redis.Redis.from_url(system.settings.redis_url) as client:
         client.delete(*client.scan_iter("LIMITS:*"))
+
+
+def counted_for(system: System) -> float:
+    """Seconds until the crowd is forgotten."""
+    kept = f"LIMITS:*new-visitors*/{NEW_VISITORS.split()[0]}/*"
+    with redis.Redis.from_url(system.settings.redis_url) as client:
+        lefts = [int(str(client.pttl(key))) for key in client.scan_iter(kept)]
+    return max(lefts, default=0) / 1000
 
 
 def files_of(page: Page, system: System) -> Page:

@@ -29,14 +29,19 @@ YESTERDAY = """async (key) => {
 }"""
 
 
+def buys_when_full(system: System, device: Device, times: int) -> None:
+    """A purchase, and so many times there is no room for what comes of it."""
+    hold(system, device)
+    card(device.page)
+    device.context.service_workers[0].evaluate(FULL, times)
+    tap(device.page)
+    device.page.wait_for_url("**/orders/*")
+
+
 def test_a_full_device_gives_up_maps_for_tickets(system: System, ana: Device) -> None:
     ana.page.goto(f"/events/{event_with(system, 1)}")
     until(ana.page, f"async () => (await {NAMES}).includes('maps')")
-    hold(system, ana)
-    card(ana.page)
-    ana.context.service_workers[0].evaluate(FULL, 1)
-    tap(ana.page)
-    ana.page.wait_for_url("**/orders/*")
+    buys_when_full(system, ana, 1)
     until(ana.page, "() => document.body.matches('.kept')")
     assert "maps" not in ana.page.evaluate(NAMES)
     assert "tickets" in ana.page.evaluate(NAMES)
@@ -45,11 +50,7 @@ def test_a_full_device_gives_up_maps_for_tickets(system: System, ana: Device) ->
 def test_a_device_without_any_room_says_so_and_offers_the_pictures(
     system: System, ana: Device
 ) -> None:
-    hold(system, ana)
-    card(ana.page)
-    ana.context.service_workers[0].evaluate(FULL, 10_000)
-    tap(ana.page)
-    ana.page.wait_for_url("**/orders/*")
+    buys_when_full(system, ana, 10_000)
     until(ana.page, "() => document.body.matches('.unkept')")
     expect(ana.page.locator(".order .finished")).to_contain_text("No se pudo guardar")
     expect(ana.page.locator("ul.tickets img").first).to_be_visible()
@@ -77,4 +78,6 @@ def test_lists_are_bounded_too(ana: Device) -> None:
             await (await fetch(`/events?n=${n}`, { headers: { "HX-Request": "true" } })).text();
         }"""
     )
-    until(ana.page, "async () => (await (await caches.open('lists')).keys()).length <= 60")
+    keys = "async () => (await (await caches.open('lists')).keys()).map(({ url }) => url)"
+    until(ana.page, f"async () => (await ({keys})()).some((url) => url.includes('n=69'))")
+    until(ana.page, f"async () => (await ({keys})()).length <= 60")
