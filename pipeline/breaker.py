@@ -34,7 +34,19 @@ class _Window(pybreaker.CircuitMemoryStorage):
 
     def __init__(self) -> None:
         self._calls: deque[tuple[float, bool]] = deque(maxlen=CALLS_MAX)
+        self._opened: float | None = None
         super().__init__(pybreaker.STATE_CLOSED)
+
+    @property
+    def opened_at(self) -> datetime | None:
+        """Told anew each time from a clock that nobody sets: a host's time may jump."""
+        if self._opened is None:
+            return None
+        return datetime.now(UTC) - timedelta(seconds=monotonic() - self._opened)
+
+    @opened_at.setter
+    def opened_at(self, at: datetime) -> None:
+        self._opened = monotonic() - (datetime.now(UTC) - at).total_seconds()
 
     @property
     def state(self) -> str:

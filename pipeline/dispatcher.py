@@ -14,6 +14,7 @@ from rq import Queue
 
 from pipeline import loop
 from pipeline.connections import queue_client, redis_client
+from pipeline.failpoint import fail_here
 from pipeline.jobs import (
     FAILURE_TTL_S,
     JOB_ORDERS_MAX,
@@ -86,6 +87,7 @@ class Dispatcher:
             self._make_group()
             entries = self._read()
         if entries:
+            fail_here("taken")
             _enqueue(entries)
         return len(entries)
 

@@ -8,7 +8,7 @@ from pipeline.settings import settings
 
 def fail_here(step: str) -> None:
     """Die without a word (kill -9) when FAILPOINT names this step and nobody died of it before."""
-    if settings().failpoint != step:
+    if step not in settings().failpoints:
         return
     try:
         (settings().data_dir / f"failpoint-{step}").touch(exist_ok=False)

@@ -95,6 +95,7 @@ def drive_lapsed(most: int) -> int:
 
 def _begun(purchase: Row, wish: Wish | None) -> Row:
     """Hold the seats that the buyer does not hold yet. Asked again, the same fences."""
+    fail_here("begun")
     if not purchase.published:
         return _refuse(purchase, *NOT_ON_SALE)
     if wish is not None and wish.held:
@@ -105,6 +106,7 @@ def _begun(purchase: Row, wish: Wish | None) -> Row:
         return _refuse(purchase, *BUSY)
     if isinstance(held, seatlock.Refusal):
         return _refuse(purchase, *_seats_refused(held))
+    fail_here("locked")
     fences = {hold.id: hold.fence for hold in held}
     return _write(
         "purchases.held",
@@ -120,7 +122,9 @@ def _held(purchase: Row, wish: Wish | None) -> Row:
     if refused is not None:
         return _refuse(purchase, *refused)
     # Order, tickets and outbox row; from here it is an order's journey.
-    return _write("purchases.place", purchase)
+    placed = _write("purchases.place", purchase)
+    fail_here("placed")
+    return placed
 
 
 def _authorise(purchase: Row, wish: Wish | None) -> Refused | None:
@@ -231,6 +235,7 @@ def _refusing(purchase: Row, _: Wish | None) -> Row:
             _undo(purchase)
         except (payments.BankUnreachableError, seatlock.SeatlockUnreachableError):
             raise _later(purchase) from None
+        fail_here("undone")
     return _write("purchases.refused", purchase)
 
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pipeline import payments
 from pipeline.connections import pool
+from pipeline.failpoint import fail_here
 from pipeline.loop import persistent
 from pipeline.messages import OrderChanged
 from pipeline.seatlock import client as seatlock
@@ -69,7 +70,9 @@ def _settle(order: Row) -> None:
             state = payments.refund(key)
         if state not in ("voided", "refunded", "declined", "insufficient_funds"):
             raise _NotRefundedError(state)
+    fail_here("returned")
     seatlock.unlock_order(order.seat_ids, key)
+    fail_here("unlocked")
     with pool("pipeline").connection() as connection:
         settled = write(connection, "orders.settled", order_uuid=order.order_uuid)
     announce(OrderChanged(str(one.order_uuid), one.buyer, one.status) for one in settled)

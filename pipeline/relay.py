@@ -10,6 +10,7 @@ import psycopg
 
 from pipeline import loop
 from pipeline.connections import dedicated, redis_client
+from pipeline.failpoint import fail_here
 from pipeline.messages import ORDERS_STREAM, OrderMessage, SeatsChanged
 from pipeline.updates import announce
 from sql import read, write
@@ -54,6 +55,7 @@ class Relay:
             # Never trimmed: BACKLOG_MAX bounds what may be waiting here.
             pipeline.xadd(ORDERS_STREAM, message.fields())  # type: ignore[arg-type]
         pipeline.execute()
+        fail_here("relayed")
         write(connection, "outbox.sent", ids=[row.id for row in rows])
         return len(rows)
 
@@ -68,6 +70,7 @@ class Relay:
             )
             for row in rows
         )
+        fail_here("announced")
         write(connection, "outbox.seat_changes_sent", numbers=[row.number for row in rows])
         return len(rows)
 

@@ -104,6 +104,7 @@ def _finish(order_uuids: list[UUID]) -> None:
             drawn, told = [], monotonic()
         code = encode(key, ticket.ticket_uuid, ticket.event_id, ticket.issue)
         drawn.append(draw(ticket.ticket_uuid, code))
+    fail_here("drawn")
     with pool("pipeline").connection() as connection:
         done = write(
             connection,
@@ -111,6 +112,7 @@ def _finish(order_uuids: list[UUID]) -> None:
             order_uuids=order_uuids,
             **_columns(drawn),
         )
+    fail_here("finished")
     announce(OrderChanged(str(order.order_uuid), order.buyer, order.status) for order in done)
 
 

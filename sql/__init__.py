@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import aiosql
-from psycopg import Connection
+from psycopg import Connection, InternalError, OperationalError
 
 HERE = Path(__file__).parent
 
 Row = Any
 """A named tuple with the query's columns (`row_factory` of pipeline.connections)."""
+CANNOT = ("XX", "25006")
+"""Postgres' own trouble (a file that it cannot write) and a server that only reads, by SQLSTATE."""
 
 
 @cache
@@ -32,15 +34,24 @@ def _queries(file: str) -> Any:
 
 
 def read(connection: "Connection[Row]", name: str, /, **parameters: object) -> list[Row]:
-    """Rows of a query that changes nothing."""
+    """Rows of a query that changes nothing. Raises OperationalError while Postgres cannot."""
     return _run(connection, name, parameters)
 
 
 def write(connection: "Connection[Row]", name: str, /, **parameters: object) -> list[Row]:
-    """Run a statement that changes rows; gives what it RETURNs, so the caller can count it."""
+    """Run a statement that changes rows; gives what it RETURNs, so the caller can count it.
+
+    Raises OperationalError while Postgres cannot.
+    """
     return _run(connection, name, parameters)
 
 
 def _run(connection: "Connection[Row]", name: str, parameters: dict[str, object]) -> list[Row]:
-    cursor = connection.execute(statement(name), parameters)
+    try:
+        cursor = connection.execute(statement(name), parameters)
+    except InternalError as error:
+        if not str(error.sqlstate).startswith(CANNOT):
+            raise
+        # It is as good as away: whoever waits or tries again for that does so for this.
+        raise OperationalError(str(error)) from error
     return cursor.fetchall() if cursor.description else []

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from pipeline import orders, purchases, sweeper, tickets
+from pipeline import orders, purchases, refunds, sweeper, tickets
 from pipeline.connections import redis_client
 from pipeline.orders import Answer
 from pipeline.payments import Payment
@@ -30,6 +30,11 @@ CARDS = {
 PEOPLE = st.sampled_from([ANA, BRUNO, CARLA])
 WANTED = st.lists(st.integers(0, 5), min_size=1, max_size=3, unique=True)
 CARD = st.sampled_from(sorted(CARDS))
+PURCHASE_STEPS = st.sampled_from(
+    ["begun", "locked", "held", "authorised", "committed", "placed", "undone"]
+)
+JOB_STEPS = st.sampled_from(["job", "drawn", "finished"])
+RETURN_STEPS = st.sampled_from(["returned", "unlocked"])
 
 
 class _Killed(BaseException):
@@ -81,10 +86,10 @@ class Lives(RuleBasedStateMachine):
         self.sent[person, key] = wish
         self.tell(person, key, orders.buy(person.sub, key, wish))
 
-    @rule(person=PEOPLE, wanted=WANTED, at=st.sampled_from(["held", "authorised", "committed"]))
-    def buy_and_die(self, person: Person, wanted: list[int], at: str) -> None:
+    @rule(person=PEOPLE, wanted=WANTED, card=CARD, at=PURCHASE_STEPS)
+    def buy_and_die(self, person: Person, wanted: list[int], card: str, at: str) -> None:
         key = str(uuid4())
-        wish = Wish(self.event.id, self.seats(wanted), Payment(card_number=CARDS["pays"]))
+        wish = Wish(self.event.id, self.seats(wanted), Payment(card_number=CARDS[card]))
         self.sent[person, key] = wish
         with patch.object(purchases, "fail_here", dying(at)):
             try:
@@ -130,12 +135,24 @@ class Lives(RuleBasedStateMachine):
     def a_station_runs(self, station: str) -> None:
         {"relay": relay().run_once, "dispatcher": dispatch, "worker": work}[station]()
 
-    @rule()
-    def a_worker_dies_in_its_job(self) -> None:
+    @rule(at=JOB_STEPS)
+    def a_worker_dies_in_its_job(self, at: str) -> None:
         unfinished = rows("SELECT order_uuid::text FROM orders.orders WHERE status = 'PENDING'")
-        with patch.object(tickets, "fail_here", dying("job")):
+        with patch.object(tickets, "fail_here", dying(at)):
             try:
                 tickets.make_tickets([order for (order,) in unfinished])
+            except _Killed:
+                return
+
+    @rule(at=RETURN_STEPS)
+    def a_worker_dies_while_it_gives_back(self, at: str) -> None:
+        ended = rows(
+            "SELECT order_uuid::text FROM orders.orders"
+            " WHERE status IN ('FAILED', 'CANCELLED') AND settled_at IS NULL"
+        )
+        with patch.object(refunds, "fail_here", dying(at)):
+            try:
+                refunds.settle([order for (order,) in ended])
             except _Killed:
                 return
 

@@ -12,7 +12,6 @@ import requests
 
 from pipeline.bank import cards
 
-BUYERS = 12
 TIMEOUT_S = 12.0
 SEATS_MAX = 3
 TRIES_MAX = 14
@@ -109,14 +108,20 @@ class Buyer:
                 self._cancel(self._random.choice(self._orders))
             sleep(self._random.uniform(*PAUSE_S))
 
-    def _buy(self, seats: list[int], until: float) -> None:
+    def _wish(self, seats: list[int]) -> Wish:
         count, place = self._random.randint(1, SEATS_MAX), self._random.randrange(len(seats))
         key = str(UUID(int=self._random.getrandbits(128)))
-        wish = Wish(key, seats[place : place + count], self._random.choice(CARDS))
+        return Wish(key, seats[place : place + count], self._random.choice(CARDS))
+
+    def _buy(self, seats: list[int], until: float) -> None:
+        wish = self._wish(seats)
         if self._random.random() < HOLDS_FIRST:
             path = f"/api/events/{self._history.event_id}/lock-seat"
             self._send("lock-seat", path, {"seat_ids": wish.seats})
             sleep(self._random.uniform(*THINKS_S))
+        self._until_decided(wish, until)
+
+    def _until_decided(self, wish: Wish, until: float) -> None:
         patience = 1 if self._random.random() < GIVES_UP else TRIES_MAX
         if self._random.random() < TAPS_TWICE:
             with ThreadPoolExecutor(2) as twice:
@@ -177,12 +182,3 @@ class Buyer:
 def decided(call: Call) -> bool:
     """Whether the buyer knows what became of the purchase."""
     return 200 <= call.status < 500 and call.error != "in_progress"
-
-
-def drive(history: History, seats: list[int], tokens: list[str], addresses: list[str]) -> None:
-    """All buyers of one seed at once, until `history.ended`."""
-    with ThreadPoolExecutor(BUYERS) as crowd:
-        buyers = [Buyer(n, tokens[n], addresses, history) for n in range(BUYERS)]
-        for done in [crowd.submit(buyer.run, seats, history.ended) for buyer in buyers]:
-            done.result()
-    history.ended = monotonic()

@@ -27,6 +27,8 @@ BEYOND = ("web", "web.front", "web.updates", "pipeline.autoscaler")
 AWAY = (0, 502, 503, 504)
 OPEN = ("authorised", "pending")
 FINAL = ("COMPLETED", "FAILED", "CANCELLED")
+SHUT_OUT = (400, 401, 403, 404, 413, 429)
+"""What nobody here deserves to be told: sessions and tokens are good, and what is asked for is theirs."""
 SECOND_TICKET = """
     INSERT INTO orders.tickets (ticket_uuid, order_uuid, event_id, seat_id, section, section_number, row_label,
                                 number, position, accessible, price)
@@ -79,6 +81,7 @@ def check(system: System, history: History, faults: Sequence[Injected], clock: f
     return [
         *compared(history, truth, faults, clock),
         *_table_refuses(system, history.event_id),
+        *_shown(system, history.event_id, truth),
     ]
 
 
@@ -88,6 +91,7 @@ def compared(history: History, truth: Truth, faults: Sequence[Injected], clock: 
         *_answers(history),
         *_keys(history, truth),
         *_told(history, truth),
+        *_whose(history, truth),
         *_holds(history),
         *_seats(truth),
         *_money(truth),
@@ -101,8 +105,21 @@ def _answers(history: History) -> Iterator[str]:
     for call in history.calls:
         if call.status >= 500 and call.status not in AWAY:
             yield f"{call.what} was answered {call.status}: {call.answer}"
+        if call.status in SHUT_OUT:
+            yield f"{call.what} was answered {call.status}: {call.answer}"
         if call.status == 503 and "Retry-After" not in call.headers:
             yield f"{call.what} was answered 503 without a time to come back"
+
+
+def _whose(history: History, truth: Truth) -> Iterator[str]:
+    """Whoever is told of orders, by answer, page or socket, is told of their own."""
+    accounts = defaultdict(set)
+    for call in history.calls:
+        if call.order in truth.orders:
+            accounts[call.buyer].add(truth.orders[call.order].buyer)
+    for buyer, known in accounts.items():
+        if len(known) > 1:
+            yield f"{buyer} was told of orders of {len(known)} accounts"
 
 
 def _keys(history: History, truth: Truth) -> Iterator[str]:
@@ -233,6 +250,17 @@ def _table_refuses(system: System, event_id: int) -> Iterator[str]:
             yield "the table takes a second live ticket for a seat"
 
 
+def _shown(system: System, event_id: int, truth: Truth) -> Iterator[str]:
+    """What everybody is shown of the seats is what the tables say."""
+    shown = system.get(f"/api/events/{event_id}/seats").json()["seats"]
+    states = {seat["id"]: seat["status"] for seat in shown}
+    for seat in truth.seats:
+        if seat.status == "SOLD" and states[seat.id] != "SOLD":
+            yield f"seat {seat.id} is SOLD and shown as {states[seat.id]}"
+        if seat.status == "AVAILABLE" and states[seat.id] != "AVAILABLE":
+            yield f"seat {seat.id} is AVAILABLE and shown as {states[seat.id]}"
+
+
 def rules(system: System) -> list[str]:
     """What of sql/invariants.sql does not hold, and what is left lying between processes."""
     with psycopg.connect(system.settings.database_url, autocommit=True) as connection:
@@ -274,6 +302,10 @@ def _by_key(history: History) -> dict[str, list[Call]]:
 def _by_order(history: History) -> dict[str, list[Call]]:
     found: dict[str, list[Call]] = defaultdict(list)
     for call in sorted(history.calls, key=lambda call: call.ended):
-        if call.what in ("look", "cancel") and call.status == 200 and "status" in call.answer:
+        if (
+            call.what in ("look", "cancel", "push")
+            and call.status == 200
+            and "status" in call.answer
+        ):
             found[call.order].append(call)
     return found

@@ -12,19 +12,29 @@ import psutil
 import psycopg
 import redis
 
+from pipeline.settings import FAILPOINTS
 from tests.chaos.stage import Stage
+from tests.disks import full
 from tests.lines import Line, Way
 
 PAUSE_S = (0.6, 1.8)
+LOOK_S = 0.02
+EVEN = 0.5
 LASTS_S = (0.3, 2.5)
 KILLS_A_MINUTE_MAX = 3
-"""A keeper gives up at the fifth crash in a minute, and is right to."""
+"""So often one copy is killed: its keeper waits longer each time."""
+DIES_S_MAX = 5.0
+"""So long somebody may take to come to the step where they are to die."""
+JUMPS_S = (-45.0, 45.0)
+"""More than twice as long as a hold lasts on the stage, less than what a token is excused."""
 MODULES = (
     "web.front", "web", "pipeline.seatlock", "pipeline.bank", "pipeline.relay", "pipeline.dispatcher",
     "pipeline.worker", "pipeline.autoscaler", "web.updates", "pipeline.sweeper",
 )  # fmt: skip
 SERVERS = ("postgres", "valkey-server")
 SERVERS_KEEPER = "pipeline.local_services"
+FULL_DISK = (SERVERS_KEEPER, "pipeline.bank")
+"""Who keeps what must not be lost."""
 WAYS: tuple[Way, ...] = ("cut", "deaf", "mute", "slow")
 ASKED = ("seatlock", "bank", "postgres", "redis")
 KINDS = (
@@ -32,6 +42,9 @@ KINDS = (
     *(f"stall {module}" for module in (*MODULES, *SERVERS)),
     "terminate web",
     *(f"{way} line to {asked}" for asked in ASKED for way in WAYS),
+    *(f"die {step}" for step in sorted(FAILPOINTS)),
+    *(f"fill disk of {whom}" for whom in FULL_DISK),
+    "jump clock",
     "empty redis",
     "end postgres sessions",
 )
@@ -100,6 +113,9 @@ class Faults:
             "kill": self._kill,
             "stall": self._stall,
             "terminate": self._terminate,
+            "die": self._die,
+            "fill": self._fill,
+            "jump": self._jump,
             "empty": self._empty,
             "end": self._end,
             **{way: self._disturbing(way) for way in WAYS},
@@ -145,6 +161,32 @@ class Faults:
             with suppress(psutil.NoSuchProcess):
                 victim.resume()
         return str(keeper.pid)
+
+    def _die(self, step: str, _: float, __: float, over: Event) -> str:
+        """Whoever comes to this step next is killed just there."""
+        marker, deadline = self.stage.failpoint(step), monotonic() + DIES_S_MAX
+        if not marker.exists():
+            raise LookupError(step)
+        marker.unlink()
+        while not marker.exists() and monotonic() < deadline and not over.wait(LOOK_S):
+            pass
+        if not marker.exists():
+            marker.touch()
+            raise LookupError(step)
+        return step
+
+    def _fill(self, whom: str, lasts: float, pick: float, over: Event) -> str:
+        keeper, _ = self._victims(whom.removeprefix("disk of "), pick)
+        with full(keeper):
+            over.wait(lasts)
+        return str(keeper.pid)
+
+    def _jump(self, _: str, lasts: float, pick: float, over: Event) -> str:
+        """The host of the second copies is early or late for a while."""
+        self.stage.clock.write_text(str(JUMPS_S[pick < EVEN]))
+        over.wait(lasts)
+        self.stage.clock.write_text("0")
+        return "second copies"
 
     def _empty(self, *_: object) -> str:
         client = redis.Redis.from_url(self.stage.system.settings.redis_url, socket_timeout=2)

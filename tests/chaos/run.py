@@ -11,10 +11,12 @@ from time import monotonic, sleep
 
 import psycopg
 
-from tests.chaos.buyers import BUYERS, History, drive
+from tests.chaos.buyers import History
 from tests.chaos.checker import HOLD_S, check, met_a_fault, near, purchases, rules
+from tests.chaos.crowd import API_BUYERS, PAGE_BUYERS, drive
 from tests.chaos.faults import KINDS, Faults
 from tests.chaos.mutants import Change
+from tests.chaos.pages import visitor
 from tests.chaos.stage import Stage, staged
 from tests.halls import hall_in
 from tests.journey.system import System
@@ -96,14 +98,15 @@ def run(folder: Path, plan: Plan, report: Report) -> None:
 def _piece(stage: Stage, plan: Plan, report: Report, folder: Path) -> None:
     system, faults, histories = stage.system, Faults(stage, plan.kinds), []
     seeds, seconds = plan.seeds, plan.seconds
-    tokens = system.provider("tokens", str(BUYERS * (len(seeds) + 1)))
+    tokens = system.provider("tokens", str(API_BUYERS * (len(seeds) + 1)))
+    visitors = [visitor(system.address) for _ in range(PAGE_BUYERS)]
     for number, seed in enumerate(seeds):
         event = hall_in(system.settings.database_url, SECTIONS)
-        mine = tokens[number * BUYERS : (number + 1) * BUYERS]
+        mine = tokens[number * API_BUYERS : (number + 1) * API_BUYERS]
         history = History(seed, event.id, monotonic(), monotonic() + seconds)
         breaking = Thread(target=faults.run, args=(seed, history.ended))
         breaking.start()
-        drive(history, event.seats, mine, stage.addresses)
+        drive(history, event.seats, mine, visitors, stage.addresses)
         breaking.join()
         histories.append(history)
         (folder / f"history-{seed}.jsonl").write_text(history.lines())
@@ -111,7 +114,7 @@ def _piece(stage: Stage, plan: Plan, report: Report, folder: Path) -> None:
     event = hall_in(system.settings.database_url, SECTIONS)
     sleep(RECOVERED_S)
     calm = History(0, event.id, monotonic(), monotonic() + CALM_S)
-    drive(calm, event.seats, tokens[-BUYERS:], stage.addresses)
+    drive(calm, event.seats, tokens[-API_BUYERS:], visitors, stage.addresses)
     begun = monotonic()
     _quiet(system)
     report.settled_s.append(monotonic() - begun)

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 
 from pipeline.prepare import free_ports, write_run_env
-from pipeline.settings import file_values
+from pipeline.settings import FAILPOINTS, file_values
 from tests.chaos.mutants import Change, change
 from tests.journey.system import RUN, System, running
 from tests.lines import Line
@@ -25,8 +25,11 @@ ASKS = {
     "sweeper": ("seatlock", "bank", "postgres", "redis"),
 }
 """Which process asks which; the autoscaler for the workers that it starts."""
+CLOCK = Path(__file__).parent / "clock"
 TWICE = ("web", "seatlock", "relay", "dispatcher", "worker", "updates", "sweeper")
 """The bank has one ledger, front one port, and of autoscalers one is elected."""
+PATIENT_KEEPERS = Change("pipeline/keep.py", "CRASHES_MAX = 5\n", "CRASHES_MAX = 1_000\n")
+"""A keeper gives up at the fifth crash in a minute, and is right to; not where all of them are ours."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,16 @@ class Stage:
     lines: dict[tuple[str, str], Line]
     addresses: list[str]
     """Where buyers reach it: by front, and straight at the second web."""
+    clock: Path
+    """Says by how many seconds the clock of the second copies is off."""
+
+    def failpoint(self, step: str) -> Path:
+        """While this file is missing, whoever comes to the step dies there, and makes it again."""
+        return self.system.folder / f"failpoint-{step}"
 
     def heal(self) -> None:
-        """Every line open, every process awake."""
+        """Every line open, every process awake, clocks right, room on every disk."""
+        self.clock.write_text("0")
         for line in self.lines.values():
             line.way = "open"
         for process in psutil.Process(self.system.launcher.pid).children(recursive=True):
@@ -73,6 +83,10 @@ class _Wiring:
         self._known = file_values(self.folder / "run.env")
         self._second = dict(zip(("web", "seatlock", "updates"), free_ports(3), strict=True))
         self.second_web = f"http://127.0.0.1:{self._second['web']}"
+        self.clock = self.folder / "clock"
+        self.clock.write_text("0")
+        for step in FAILPOINTS:
+            (self.folder / f"failpoint-{step}").touch()
         for copy in ("", " 2"):
             for asks, asked_of in ASKS.items():
                 if copy and asks not in TWICE:
@@ -104,6 +118,8 @@ class _Wiring:
             own[variable] = template.format(port=self.lines[name + copy, asked].port)
         if copy and name == "seatlock":
             own["SEATLOCK_URL"] = f"127.0.0.1:{self._second['seatlock']}"
+        if copy:
+            own |= {"PYTHONPATH": str(CLOCK), "CHAOS_CLOCK": str(self.clock)}
         if copy and name in ("web", "updates"):
             own[f"{name.upper()}_PORT"] = str(self._second[name])
         return own
@@ -125,12 +141,14 @@ def staged(folder: Path, changes: tuple[Change, ...] = (), **environment: str) -
     """Start it in a new folder, of the code as it is or with something changed."""
     wiring = _Wiring(folder / "data")
     code = copy_of_the_code(folder / "code")
-    change(code, changes)
+    change(code, (PATIENT_KEEPERS, *changes))
     procfile = code / "Procfile"
     procfile.write_text(wiring.procfile(procfile.read_text()))
+    environment["FAILPOINT"] = ",".join(FAILPOINTS)
     with running(folder / "data", root=str(code), command=RUN, **environment) as system:
+        addresses = [system.address, wiring.second_web]
         try:
-            yield Stage(system, wiring.lines, [system.address, wiring.second_web])
+            yield Stage(system, wiring.lines, addresses, wiring.clock)
         finally:
             for line in wiring.lines.values():
                 line.way = "open"
