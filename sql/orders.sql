@@ -4,6 +4,7 @@
 -- A buyer's orders with their events, the newest first, from the cursor on.
 SELECT orders.order_uuid, orders.buyer, orders.status, orders.reason, orders.total_amount, orders.currency,
        orders.event_id, orders.created_at, orders.completed_at, orders.settled_at, orders.dead_at IS NOT NULL AS stuck,
+       orders.status IN ('PENDING', 'PROCESSING') AND orders.created_at < now() - interval '10 seconds' AS late,
        orders.status = 'COMPLETED' AND events.starts_at > now()
        AND NOT EXISTS (SELECT FROM orders.tickets
                         WHERE tickets.order_uuid = orders.order_uuid AND tickets.admitted_at IS NOT NULL) AS cancellable,
@@ -18,6 +19,7 @@ SELECT orders.order_uuid, orders.buyer, orders.status, orders.reason, orders.tot
 -- Orders with their events: those of this buyer, or (to push each to its own buyer) all of them.
 SELECT orders.order_uuid, orders.buyer, orders.status, orders.reason, orders.total_amount, orders.currency,
        orders.event_id, orders.created_at, orders.completed_at, orders.settled_at, orders.dead_at IS NOT NULL AS stuck,
+       orders.status IN ('PENDING', 'PROCESSING') AND orders.created_at < now() - interval '10 seconds' AS late,
        orders.status = 'COMPLETED' AND events.starts_at > now()
        AND NOT EXISTS (SELECT FROM orders.tickets
                         WHERE tickets.order_uuid = orders.order_uuid AND tickets.admitted_at IS NOT NULL) AS cancellable,
@@ -25,6 +27,23 @@ SELECT orders.order_uuid, orders.buyer, orders.status, orders.reason, orders.tot
   FROM orders.orders JOIN catalog.events ON events.id = orders.event_id
  WHERE orders.order_uuid = ANY (%(order_uuids)s::uuid[])
    AND (%(buyer)s::text IS NULL OR orders.buyer = %(buyer)s::text);
+
+-- name: waiting
+-- What is not finished, and for how long the oldest has waited that nobody put off.
+SELECT count(*) AS unfinished, count(*) FILTER (WHERE dead_at IS NOT NULL) AS stuck,
+       coalesce(extract(epoch FROM now() - min(created_at) FILTER (WHERE dead_at IS NULL AND retry_at IS NULL)), 0)::double precision AS seconds
+  FROM orders.orders WHERE status IN ('PENDING', 'PROCESSING');
+
+-- name: stuck
+-- Dead-lettered orders, the oldest first.
+SELECT order_uuid, dead_at, event_id FROM orders.orders
+ WHERE status IN ('PENDING', 'PROCESSING') AND dead_at IS NOT NULL ORDER BY dead_at LIMIT %(most)s::integer;
+
+-- name: stuck_of_event
+-- How many of them an event has, for its organiser alone.
+SELECT count(*) AS orders FROM orders.orders JOIN catalog.events ON events.id = orders.event_id
+ WHERE orders.event_id = %(event_id)s::integer AND events.organiser = %(organiser)s::text
+   AND orders.status IN ('PENDING', 'PROCESSING') AND orders.dead_at IS NOT NULL;
 
 -- name: tickets
 -- The tickets of orders, in the order of the hall.

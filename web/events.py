@@ -13,6 +13,7 @@ from web.fragments import page_or_fragment, private
 from web.inputs import whole_number
 from web.languages import language
 from web.listing import Page, Search, read_counts, read_page
+from web.modes import stuck_of, tickets_late
 from web.posters.picture import png
 from web.problems import Problem
 from web.recent import Kept, Recent
@@ -138,9 +139,19 @@ def event_page(
         contested={seat.id for seat in refused.get("lost", ())},
         stale=stale,
         no_holds=seatlock.breaker.away,
+        late=not stale and tickets_late(),
+        stuck=_stuck_orders(event, stale=stale),
         **refused,
     )
     return _revalidated(response, stale=stale)
+
+
+def _stuck_orders(event: Event, *, stale: bool) -> int:
+    """How many orders of it wait for an operator, where its own organiser looks."""
+    who = caller()
+    if stale or who.account is None or "organiser" not in who.roles:
+        return 0
+    return stuck_of(event.id, str(who.account))
 
 
 def _parts(event: Event, seats: Sequence[Any]) -> list[tuple[Any, list[tuple[str, list[Any]]]]]:

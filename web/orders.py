@@ -19,6 +19,7 @@ from web.fragments import page_or_fragment, private, see_other
 from web.inputs import amount, form_seat_ids, whole_number
 from web.inputs import event_id as checked
 from web.keys import checked_key, refusal_of
+from web.modes import tickets_late
 from web.problems import Problem
 from web.seats import cart, find_event, named_seats
 
@@ -82,6 +83,7 @@ def _checkout(event_id: int, problem: Problem | None = None) -> Response:
         fields=problem.members.get("fields", {}) if problem else {},
         shapes=WRONG,
         past=PAST,
+        late=tickets_late(),
         extension_minutes=round(settings().hold_seconds / 120) or 1,
         lost=named_seats(event_id, gone) if isinstance(gone, list) and gone else [],
     )

@@ -1,13 +1,13 @@
-"""What operators see: the audit log."""
+"""What operators see: the state of the system, and the audit log."""
 
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import Blueprint, Response, make_response, render_template, request, url_for
 
-from web import trail
+from web import modes, trail
 from web.accounts import needs_role
 from web.accounts.audit import ACTIONS
-from web.fragments import private
+from web.fragments import page_or_fragment, private
 from web.problems import Problem
 from web.words import ZONE_COOKIE
 
@@ -15,6 +15,16 @@ pages = Blueprint("status", __name__)
 
 DEEDS_SHOWN = 50
 KINDS = ("order", "event", "account")
+
+
+@pages.get("/status")
+def show() -> Response:
+    """The mode that buyers are in, what answers, and which orders wait for help."""
+    needs_role("operator")
+    now = modes.state()
+    return private(
+        page_or_fragment("status/show.html", "status/_state.html", state=now, zone=_readers_zone())
+    )
 
 
 @pages.get("/status/audit")

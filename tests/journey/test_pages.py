@@ -85,7 +85,9 @@ def test_no_page_of_a_purchase_shuts_anybody_out(system: System, browser: Browse
 
 
 def test_an_operators_pages_shut_nobody_out(system: System, browser: Browser) -> None:
-    page = signed_in(system, browser, "oscar", "/status/audit")
+    page = signed_in(system, browser, "oscar", "/status")
+    check(page, "state", "light dark")
+    page.goto("/status/audit")
     check(page, "audit", "light dark")
     page.goto("/status/audit?of=order&id=x")
     check(page, "a filter that makes no sense")

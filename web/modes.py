@@ -1,0 +1,84 @@
+"""The mode that the system is in, as one process sees it: normal, read-only or queue-only."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from psycopg import OperationalError
+from psycopg_pool import PoolTimeout
+
+from pipeline import payments
+from pipeline.connections import pool
+from sql import read
+from web.health import CHECKS
+from web.recent import Recent
+
+LATE_S = 10.0
+"""Tickets are usually there within a second; who waits longer is told that it takes longer."""
+KEPT_S = 2.0
+NOBODYS_ORDER = "00000000-0000-4000-8000-000000000000"
+"""The bank is asked for a payment that nobody made: whatever it says, it answers."""
+LETTERS_SHOWN = 20
+
+_waiting = Recent[Any](KEPT_S, 1)
+
+
+@dataclass(frozen=True)
+class State:
+    """What an operator wants to see first."""
+
+    parts: dict[str, bool]
+    """Whether each server answers, by its name."""
+    waiting: Any
+    """Orders that are `unfinished` and `stuck`, and the `seconds` of the oldest; None: unknown."""
+    letters: list[Any]
+    """The oldest dead-lettered orders: `order_uuid`, `dead_at`, `event_id`."""
+    at: datetime
+
+    @property
+    def mode(self) -> str:
+        """`read-only`, `queue-only` or `normal`."""
+        if not (self.parts["postgres"] and self.parts["seatlock"]):
+            return "read-only"
+        late = self.waiting is not None and self.waiting.seconds > LATE_S
+        return "queue-only" if late or not self.parts["redis"] else "normal"
+
+
+def tickets_late() -> bool:
+    """Whether orders are accepted and their tickets do not come: no Redis, or no worker."""
+    try:
+        waiting = _waiting.get((), _read_waiting).value
+    except (OperationalError, PoolTimeout):
+        return False
+    return bool(waiting.seconds > LATE_S)
+
+
+def state() -> State:
+    """Ask every server now; takes up to a second for each that is away."""
+    parts = {name: answers() for name, answers in CHECKS.items()}
+    waiting, letters = None, list[Any]()
+    if parts["postgres"]:
+        waiting = _read_waiting()
+        with pool("web").connection() as connection:
+            letters = read(connection, "orders.stuck", most=LETTERS_SHOWN)
+    return State({**parts, "bank": _bank()}, waiting, letters, datetime.now(UTC))
+
+
+def stuck_of(event_id: int, organiser: str) -> int:
+    """How many orders of their event wait for an operator; 0 where the event is not theirs."""
+    with pool("web").connection() as connection:
+        rows = read(connection, "orders.stuck_of_event", event_id=event_id, organiser=organiser)
+    return int(rows[0].orders)
+
+
+def _read_waiting() -> Any:
+    with pool("web").connection() as connection:
+        return read(connection, "orders.waiting")[0]
+
+
+def _bank() -> bool:
+    try:
+        payments.look_up(NOBODYS_ORDER)
+    except payments.BankUnreachableError:
+        return False
+    return True
