@@ -81,8 +81,8 @@ chaos: .venv/installed-dev ## random buyers and faults: SEEDS (100: an hour) fro
 	$(BIN)/python -m web.offline_build
 	$(BIN)/python -m tests.chaos $(or $(SEEDS),100) $(or $(SEED),1) $(or $(SECONDS),20) $(WITHOUT)
 
-kills: .venv/installed-dev ## each process killed in turn at 1,000 orders a minute: what buyers notice
-	$(BIN)/python -m tests.chaos.kills
+kills: .venv/installed-dev ## each process killed in turn at 1,000 orders a minute; MINUTES=30: a random one a minute
+	$(BIN)/python -m tests.chaos.kills $(MINUTES)
 
 backup: .venv/installed ## everything that cannot be made again, into TO=file; while it runs, too
 	$(BIN)/python -m pipeline.backup save $(TO)

@@ -1,16 +1,23 @@
-"""`make kills`: each process killed in turn at 1,000 orders a minute; a line a process of what buyers noticed."""
+"""`make kills`: each process killed in turn at 1,000 orders a minute; a line a process of what buyers noticed.
+
+With MINUTES: for so long a random one each minute, and how many requests were answered right.
+"""
 
 import shutil
 import sys
 import tempfile
+from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from statistics import quantiles
 from time import monotonic, sleep
 from uuid import uuid4
 
 import psutil
+import redis
 import requests
 
 from pipeline.bank.cards import PAYS
@@ -24,6 +31,9 @@ BACK_S = 10.0
 """So long after a kill the 95th percentile shall be below twice what it was."""
 BUYERS, TOKENS = 64, 40
 SECTIONS = [(f"Sector {n}", 20, 25, "10.00") for n in range(1, 13)]
+EMPTIED, EMPTIED_S = "Redis emptied", 22.0
+"""The same for FLUSHALL, in the middle of 500 orders."""
+MINUTE_S, SEED = 60.0, 1
 VERDICT_S_MAX = 60.0
 BACKLOG_S_MAX = 60.0
 AWAY = (0, 502, 503, 504)
@@ -44,32 +54,38 @@ class Load:
 
     def __init__(self, system: System) -> None:
         self._system = system
-        hall = hall_in(system.settings.database_url, SECTIONS)
-        self._event, self._seats = hall.id, iter(hall.seats)
+        self._seats = self._all_seats()
+        self.answers = Counter[int]()
+        """How many answers there were of each status; 0: none came."""
         self._tokens = system.provider("tokens", str(TOKENS))
         self._crowd = ThreadPoolExecutor(BUYERS)
+
+    def _all_seats(self) -> Iterator[tuple[int, int]]:
+        """(event, seat), without an end: when a hall is full there is another one."""
+        while True:
+            hall = hall_in(self._system.settings.database_url, SECTIONS)
+            yield from ((hall.id, seat) for seat in hall.seats)
 
     def during(self, seconds: float) -> list["Future[Bought]"]:
         """Begin purchases for so long."""
         begun, running = monotonic(), []
         for number in range(int(seconds * RATE)):
             sleep(max(0.0, begun + number / RATE - monotonic()))
-            running.append(self._crowd.submit(self._buy, next(self._seats), number))
+            running.append(self._crowd.submit(self._buy, *next(self._seats), number))
         return running
 
-    def _buy(self, seat: int, number: int) -> Bought:
+    def _buy(self, event: int, seat: int, number: int) -> Bought:
         key, began, first, tries = str(uuid4()), monotonic(), 0.0, 0
         while True:
             tries += 1
             try:
-                answer = self._system.order(
-                    self._event, [seat], self._tokens[number % TOKENS], key, PAYS
-                )
+                answer = self._system.order(event, [seat], self._tokens[number % TOKENS], key, PAYS)
                 status = answer.status_code
                 error = "" if status == 201 or status in AWAY else answer.json().get("error", "")
             except requests.RequestException:
                 status, error = 0, ""
             first = first or monotonic() - began
+            self.answers[status] += 1
             if status == 201:
                 return Bought(began, first, tries, answer.json()["order_uuid"])
             assert status in AWAY or error == "in_progress", (status, error)
@@ -83,7 +99,11 @@ def p95(bought: list[Bought]) -> float:
 
 
 def kill(system: System, whom: str) -> None:
-    """Kill -9 a module's processes, or a server's."""
+    """Kill -9 a module's processes, or a server's; or empty Redis."""
+    if whom == EMPTIED:
+        with redis.Redis.from_url(system.settings.redis_url) as client:
+            client.flushall()
+        return
     if whom not in SERVERS:
         system.kill(whom)
         return
@@ -98,26 +118,60 @@ def line(system: System, load: Load, whom: str) -> str:
     calm = load.during(CALM_S)
     killed = monotonic()
     kill(system, whom)
-    after = load.during(AFTER_S)
+    after = load.during(EMPTIED_S if whom == EMPTIED else AFTER_S)
     ended = monotonic()
     bought = [one.result() for one in (*calm, *after)]
     wait_for(lambda: backlog(system) == 0, BACKLOG_S_MAX, f"{whom}: the backlog does not go")
     gone = max(0.0, monotonic() - ended)
+    done, right = _verdict(system, bought)
+    orders = len(bought)
+    fault = [one for one in bought if killed - 1 < one.began < killed + BACK_S]
+    later = [one for one in bought if one.began >= killed + BACK_S]
+    return (
+        f"| {whom} | {orders} | {done} | {orders - done} | {sum(one.tries > 1 for one in bought)}"
+        f" | {p95([one.result() for one in calm]):.0f} | {p95(fault):.0f} | {p95(later):.0f} | {gone:.1f}"
+        f" | {'right' if right else 'WRONG'} |\n"
+    )
+
+
+def _verdict(system: System, bought: list[Bought]) -> tuple[int, bool]:
+    """How many are COMPLETED, and whether all are, each with a seat of its own, and paid."""
     orders = [one.order_uuid for one in bought]
     done, seats = system.rows(
         "SELECT count(DISTINCT order_uuid) FILTER (WHERE status = 'COMPLETED'), count(DISTINCT seat_id)"
         " FROM orders.orders JOIN orders.tickets USING (order_uuid) WHERE order_uuid = ANY (%s::uuid[])",
         orders,
     )[0]
-    captured = sum(system.ledger()[order]["state"] == "captured" for order in orders)
-    right = done == seats == captured == len(orders)
-    fault = [one for one in bought if killed - 1 < one.began < killed + BACK_S]
-    later = [one for one in bought if one.began >= killed + BACK_S]
-    return (
-        f"| {whom} | {len(orders)} | {done} | {len(orders) - done} | {sum(one.tries > 1 for one in bought)}"
-        f" | {p95([one.result() for one in calm]):.0f} | {p95(fault):.0f} | {p95(later):.0f} | {gone:.1f}"
-        f" | {'right' if right else 'WRONG'} |\n"
+    ledger = system.ledger()
+    captured = sum(ledger[order]["state"] == "captured" for order in orders)
+    return int(done), done == seats == captured == len(orders)
+
+
+def random_kills(system: System, load: Load, minutes: int) -> bool:
+    """A random one killed each minute; gives whether every order was right."""
+    random, bought = Random(SEED), list[Bought]()
+    sys.stdout.write("| minute | killed | p95 ms | unfinished |\n|---|---|---|---|\n")
+    for minute in range(1, minutes + 1):
+        whom = random.choice((*MODULES, *SERVERS))
+        before = load.during(random.uniform(0, MINUTE_S / 2))
+        kill(system, whom)
+        after = load.during(MINUTE_S - len(before) / RATE)
+        lately = [one.result() for one in (*before, *after)]
+        bought += lately
+        sys.stdout.write(f"| {minute} | {whom} | {p95(lately):.0f} | {backlog(system)} |\n")
+        sys.stdout.flush()
+    wait_for(lambda: backlog(system) == 0, BACKLOG_S_MAX, "the backlog does not go")
+    done, right = _verdict(system, bought)
+    asked = sum(load.answers.values())
+    busy = load.answers[503]
+    well = sum(n for status, n in load.answers.items() if status not in AWAY)
+    sys.stdout.write(
+        f"\n{len(bought)} orders accepted, {done} completed; {asked} requests: {well} answered"
+        f" ({100 * well / asked:.3f} %), {busy} asked to come back ({100 * busy / asked:.3f} %),"
+        f" {asked - well - busy} without an answer ({100 * (asked - well - busy) / asked:.3f} %);"
+        f" {'right' if right else 'WRONG'}\n"
     )
+    return right
 
 
 def backlog(system: System) -> int:
@@ -126,24 +180,34 @@ def backlog(system: System) -> int:
     return int(system.rows(unfinished)[0][0])
 
 
-def main() -> int:
-    """All of them, one after the other, on one system; gives the exit code."""
-    folder, rows = Path(tempfile.mkdtemp(prefix="ticketbuster-kills-")), list[str]()
+def main(minutes: int) -> int:
+    """All of them, one after the other, on one system, or at random; gives the exit code."""
+    folder = Path(tempfile.mkdtemp(prefix="ticketbuster-kills-"))
     sys.stdout.write(
-        f"# Each process killed at {RATE * 60:.0f} orders/min, {psutil.cpu_count()} cores\n\n"
-        "| killed | accepted | completed | failed | asked again | p95 ms before | within 10 s | later"
-        " | backlog gone after s | verdict |\n|---|---|---|---|---|---|---|---|---|---|\n"
+        f"# {'A process a minute' if minutes else 'Each process'} killed at {RATE * 60:.0f} orders/min,"
+        f" {psutil.cpu_count()} cores\n\n"
     )
     with running(folder, WORKERS_MAX="2") as system:
         load = Load(system)
         [one.result() for one in load.during(CALM_S)]
-        for whom in (*MODULES, *SERVERS):
-            rows.append(line(system, load, whom))
-            sys.stdout.write(rows[-1])
-            sys.stdout.flush()
+        right = random_kills(system, load, minutes) if minutes else in_turn(system, load)
     shutil.rmtree(folder)
-    return int(any("WRONG" in row for row in rows))
+    return int(not right)
+
+
+def in_turn(system: System, load: Load) -> bool:
+    """A line for each; gives whether every order was right."""
+    sys.stdout.write(
+        "| killed | accepted | completed | failed | asked again | p95 ms before | within 10 s | later"
+        " | backlog gone after s | verdict |\n|---|---|---|---|---|---|---|---|---|---|\n"
+    )
+    rows = list[str]()
+    for whom in (*MODULES, *SERVERS, EMPTIED):
+        rows.append(line(system, load, whom))
+        sys.stdout.write(rows[-1])
+        sys.stdout.flush()
+    return not any("WRONG" in row for row in rows)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(int(*sys.argv[1:2])))

@@ -99,14 +99,15 @@ def _piece(stage: Stage, plan: Plan, report: Report, folder: Path) -> None:
     system, faults, histories = stage.system, Faults(stage, plan.kinds), []
     seeds, seconds = plan.seeds, plan.seconds
     tokens = system.provider("tokens", str(API_BUYERS * (len(seeds) + 1)))
-    visitors = [visitor(system.address) for _ in range(PAGE_BUYERS)]
+    visitors = [visitor(system.address) for _ in range(PAGE_BUYERS * (len(seeds) + 1))]
     for number, seed in enumerate(seeds):
         event = hall_in(system.settings.database_url, SECTIONS)
         mine = tokens[number * API_BUYERS : (number + 1) * API_BUYERS]
         history = History(seed, event.id, monotonic(), monotonic() + seconds)
         breaking = Thread(target=faults.run, args=(seed, history.ended))
         breaking.start()
-        drive(history, event.seats, mine, visitors, stage.addresses)
+        who = visitors[number * PAGE_BUYERS : (number + 1) * PAGE_BUYERS]
+        drive(history, event.seats, mine, who, stage.addresses)
         breaking.join()
         histories.append(history)
         (folder / f"history-{seed}.jsonl").write_text(history.lines())
@@ -114,7 +115,7 @@ def _piece(stage: Stage, plan: Plan, report: Report, folder: Path) -> None:
     event = hall_in(system.settings.database_url, SECTIONS)
     sleep(RECOVERED_S)
     calm = History(0, event.id, monotonic(), monotonic() + CALM_S)
-    drive(calm, event.seats, tokens[-API_BUYERS:], visitors, stage.addresses)
+    drive(calm, event.seats, tokens[-API_BUYERS:], visitors[-PAGE_BUYERS:], stage.addresses)
     begun = monotonic()
     _quiet(system)
     report.settled_s.append(monotonic() - begun)
