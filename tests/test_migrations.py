@@ -1,6 +1,7 @@
 """Migrations: once, in order, whole or not at all, and safe when two start together."""
 
 import os
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +12,16 @@ from psycopg.conninfo import make_conninfo
 
 from pipeline.settings import settings
 from sql.__main__ import MigrationError, load_demo, migrate
+
+EXPANDS_FROM = "012"
+"""The first that must. Those before were applied while nobody had two releases side by side."""
+TAKES_AWAY = re.compile(
+    r"\b(DROP\s+(TABLE|COLUMN|FUNCTION|VIEW|SCHEMA)|RENAME|SET\s+NOT\s+NULL|ALTER\s+COLUMN\s+\w+\s+(SET\s+DATA\s+)?TYPE"
+    r"|REVOKE|ADD\s+COLUMN\s+[^,;]*NOT\s+NULL(?![^,;]*DEFAULT))",
+    re.IGNORECASE,
+)
+AFTER = re.compile(r"^-- contracts: (\d{3})$", re.MULTILINE)
+"""Says which earlier migration of a release before made this possible."""
 
 
 @pytest.fixture
@@ -59,3 +70,39 @@ def test_the_demo_season_is_loaded_once(database: str) -> None:
     migrate(database)
     assert load_demo(database)
     assert not load_demo(database)
+
+
+def unfit(name: str, text: str) -> str:
+    """What the release before could not live with, unless the file says that it need not."""
+    said = AFTER.search(text)
+    contracts = said is not None and said[1] < name[:3]
+    found = TAKES_AWAY.search(text)
+    return "" if found is None or contracts else found[0]
+
+
+def test_the_release_before_can_live_with_each() -> None:
+    """First expand, and take away in a later release: old and new run side by side meanwhile."""
+    files = {path.name: path.read_text() for path in Path("sql/schema").glob("*.sql")}
+    assert {
+        name: unfit(name, text)
+        for name, text in files.items()
+        if name >= EXPANDS_FROM and unfit(name, text)
+    } == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("ALTER TABLE a ADD COLUMN b text;", True),
+        ("ALTER TABLE a ADD COLUMN b text NOT NULL DEFAULT '';", True),
+        ("ALTER TABLE a ADD COLUMN b text NOT NULL;", False),
+        ("ALTER TABLE a DROP COLUMN b;", False),
+        ("-- contracts: 012\nALTER TABLE a DROP COLUMN b;", True),
+        ("-- contracts: 099\nALTER TABLE a DROP COLUMN b;", False),
+        ("ALTER TABLE a RENAME COLUMN b TO c;", False),
+        ("ALTER TABLE a ALTER COLUMN b SET NOT NULL;", False),
+        ("ALTER TABLE a ALTER COLUMN b TYPE bigint;", False),
+    ],
+)
+def test_what_it_could_not_live_with_is_found(text: str, fits: bool) -> None:
+    assert (unfit("013_x.sql", text) == "") is fits

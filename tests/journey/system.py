@@ -141,12 +141,12 @@ class System:
         ]
 
     @contextmanager
-    def another_web(self, **environment: str) -> Iterator["System"]:
-        """The same system, answered by one more process of web with settings of its own."""
+    def another_web(self, root: str = str(ROOT), **environment: str) -> Iterator["System"]:
+        """The same system, answered by one more web, with settings and perhaps code of its own."""
         port = int(environment.get("WEB_PORT") or free_ports(1)[0])
         process = subprocess.Popen(
             [sys.executable, "-m", "web"],
-            cwd=ROOT,
+            cwd=root,
             env={**self.environment, **environment, "WEB_PORT": str(port)},
         )
         address = f"http://127.0.0.1:{port}"
