@@ -8,6 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from pipeline import orders, sweeper
+from pipeline.bank import cards
 from pipeline.payments import Payment
 from pipeline.purchases import Wish
 from pipeline.settings import settings
@@ -77,3 +78,27 @@ def test_a_payment_confirmed_late_still_buys_the_seat_that_nobody_else_took() ->
     confirm()
     sweeper.run_once()
     assert orders.buy(ANA.sub, key, wish).status == 201
+
+
+def test_after_a_refusal_and_a_lost_answer_it_can_be_tried_again(client: FlaskClient) -> None:
+    """H08: the bank says no, then says nothing, then pays; nothing is guessed and nothing waits."""
+    event = hall()
+    sign_in(client, ANA)
+    hold(client, event, event.seats[:2])
+    refused = purchase(event, event.seats[:2], card=cards.DECLINED)
+    assert (refused.status, refused.body["error"]) == (402, "payment_declined")
+    held = "SELECT count(*) FROM catalog.seats WHERE event_id = %s AND status = 'LOCKED'"
+    assert one(held, event.id) == 2, "the hold stays, for another card"
+    unknown = purchase(event, event.seats[:1], card=cards.ANSWER_LOST)
+    assert unknown.status == 201, "the bank was asked what became of it"
+    assert purchase(event, event.seats[1:2], card=cards.PAYS).status == 201
+    run_all()
+    assert rows("SELECT DISTINCT status FROM orders.orders") == [("COMPLETED",)]
+    assert rows("SELECT step, count(*) FROM orders.purchases GROUP BY step ORDER BY step") == [
+        ("PLACED", 2),
+        ("REFUSED", 1),
+    ]
+    purchases = rows("SELECT order_uuid::text FROM orders.purchases")
+    states = sorted(ledger()[uuid]["state"] for (uuid,) in purchases)
+    assert states == ["captured", "captured", "declined"]
+    assert sweeper.check() == []
