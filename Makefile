@@ -4,13 +4,14 @@ BIN := .venv/bin
 N ?= 10
 # Those that kill come when the machine has less to do, and one that looks at the clock when it has nothing else to do.
 KILLED := tests/journey/test_killed.py
-CHAOS := tests/chaos/test_chaos.py tests/journey/test_ended.py
+CHAOS := tests/chaos/test_chaos.py
+ENDED := tests/journey/test_ended.py
 CALM := tests/test_redis_away.py
-LAST := $(KILLED) $(CHAOS) $(CALM)
+LAST := $(KILLED) $(CHAOS) $(ENDED) $(CALM)
 # These go with the offline tests, so that the three parts are about equally long.
 ASIDE := tests/races tests/test_state_machine.py $(patsubst %,tests/journey/test_%.py,restored emptied)
 .DEFAULT_GOAL := help
-.PHONY: help setup run tunnel test test-journeys test-offline test-rest test-killed test-chaos lint bench audit fuzz schedules chaos kills backup restore dead-letters scan stubs translations pictures token tokens
+.PHONY: help setup run tunnel test test-journeys test-offline test-rest test-killed test-chaos test-ended lint bench audit fuzz schedules chaos kills backup restore dead-letters scan stubs translations pictures token tokens
 .SILENT:
 
 help: ## this list
@@ -41,7 +42,7 @@ test: .venv/installed-dev ## every test, with real servers and a real browser
 	$(BIN)/python -m tests.browser
 	$(BIN)/python -m web.offline_build
 	$(MAKE) -j 3 test-journeys test-offline test-rest
-	$(MAKE) -j 2 test-killed test-chaos
+	$(MAKE) -j 3 test-killed test-chaos test-ended
 	$(BIN)/python -m pytest -q $(CALM)
 
 # Three parts of about the same length, side by side: most of a journey is waiting.
@@ -60,6 +61,9 @@ test-killed: .venv/installed-dev
 
 test-chaos: .venv/installed-dev
 	$(BIN)/python -m pytest -q $(CHAOS)
+
+test-ended: .venv/installed-dev
+	$(BIN)/python -m pytest -q $(ENDED)
 
 lint: .venv/installed-dev ## ruff, bandit and mypy
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """kill -9 of each process and of a purchase's driver at each step: nothing is lost."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from threading import Event, Thread
 from time import sleep
 from typing import Any
@@ -13,6 +14,8 @@ from tests.journey.system import System, is_ready, running, wait_for
 
 SETTLED_S = 30.0
 EVENT = 2
+TURNS_BACK = ("begun", "locked", "held")
+GOES_ON = ("authorised", "committed", "placed")
 
 
 @pytest.fixture(scope="module")
@@ -67,36 +70,60 @@ def test_killed_in_the_middle_of_a_job_the_order_is_completed(failing: System) -
     assert failing.ledger()[order_uuid]["captured"] == answer.json()["total_amount"]
 
 
-def test_killed_after_held_the_money_is_back_and_the_seats_are_free(failing: System) -> None:
-    key = str(uuid4())
-    taken, shown = failing.free_seats(EVENT, 2)
-    clock = hold(failing, EVENT, [shown])
-    with failing.another_web(FAILPOINT="held") as web:
-        first_try(web, EVENT, [taken, shown], key)
-    marked(failing, "held")
-    step, order_uuid = settled(failing, key)
-    assert step == "REFUSED"
+@dataclass(frozen=True)
+class Died:
+    """A purchase whose driver died: its key, its seats, and until when one of them was held before."""
+
+    key: str
+    taken: int
+    shown: int
+    clock: str
+
+
+@pytest.fixture(scope="module")
+def died(failing: System) -> dict[str, Died]:
+    """One purchase each whose web died just after that step; nobody has repaired it yet."""
+    steps, bought = (*TURNS_BACK, *GOES_ON), {}
+    seats = iter(failing.free_seats(EVENT, 2 * len(steps)))
+    with failing.another_web(FAILPOINT=",".join(steps)) as web:
+        for step in steps:
+            taken, shown = next(seats), next(seats)
+            one = Died(str(uuid4()), taken, shown, hold(failing, EVENT, [shown]))
+            assert first_try(web, EVENT, [taken, shown], one.key) == 0
+            marked(failing, step)
+            bought[step] = one
+            wait_for(lambda: is_ready(web.address), 20, "the second web is not back")
+    return bought
+
+
+@pytest.mark.parametrize("step", TURNS_BACK)
+def test_killed_before_the_payment_the_seats_are_free(
+    failing: System, died: dict[str, Died], step: str
+) -> None:
+    one = died[step]
+    ended, order_uuid = settled(failing, one.key)
+    assert ended == "REFUSED"
     payment = failing.ledger().get(order_uuid, {"state": "unknown", "captured": "0"})
-    assert (payment["state"], payment["captured"]) == ("voided", "0")
-    states = dict(
-        failing.rows("SELECT id, status FROM catalog.seats WHERE id = ANY (%s)", [taken, shown])
-    )
-    assert states == {taken: "AVAILABLE", shown: "LOCKED"}
-    assert hold(failing, EVENT, [shown]) == clock
-    again = failing.order(EVENT, [taken, shown], key=key)
+    assert payment["state"] in ("unknown", "voided")
+    assert payment["captured"] == "0"
+    states = dict(failing.rows(
+        "SELECT id, status FROM catalog.seats WHERE id = ANY (%s)", [one.taken, one.shown]
+    ))  # fmt: skip
+    assert states == {one.taken: "AVAILABLE", one.shown: "LOCKED"}
+    assert hold(failing, EVENT, [one.shown]) == one.clock
+    again = failing.order(EVENT, [one.taken, one.shown], key=one.key)
     assert again.status_code == 201, "the key was given up, so it may buy now"
 
 
-@pytest.mark.parametrize("step", ["authorised", "committed"])
-def test_killed_after_the_payment_the_order_is_completed(failing: System, step: str) -> None:
-    key, seats = str(uuid4()), failing.free_seats(EVENT, 2)
-    with failing.another_web(FAILPOINT=step) as web:
-        first_try(web, EVENT, seats, key)
-    marked(failing, step)
-    ended, order_uuid = settled(failing, key)
+@pytest.mark.parametrize("step", GOES_ON)
+def test_killed_after_the_payment_the_order_is_completed(
+    failing: System, died: dict[str, Died], step: str
+) -> None:
+    one = died[step]
+    ended, order_uuid = settled(failing, one.key)
     assert ended == "PLACED"
     failing.completed([order_uuid], SETTLED_S)
-    replay = failing.order(EVENT, seats, key=key)
+    replay = failing.order(EVENT, [one.taken, one.shown], key=one.key)
     assert (replay.status_code, replay.json()["order_uuid"]) == (201, order_uuid)
     assert failing.ledger()[order_uuid]["captured"] == replay.json()["total_amount"]
 
