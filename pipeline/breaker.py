@@ -100,8 +100,10 @@ class Breaker(pybreaker.CircuitBreaker):
             self._trial.release()
 
     def half_open(self) -> None:
-        """Let a trial through, unless another one has failed in this very moment."""
+        """Let a trial through, unless another one has ended in this very moment."""
         with self._lock:
+            if self.current_state != pybreaker.STATE_OPEN:
+                return
             if self.away:
                 raise OpenError("somebody else tried just now")
             super().half_open()

@@ -4,9 +4,8 @@ from functools import cache
 from threading import Lock
 from typing import Any, Literal
 
-import psycopg
 import redis
-from psycopg import Connection
+from psycopg import Connection, OperationalError
 from psycopg.rows import namedtuple_row
 from psycopg_pool import ConnectionPool
 from redis.backoff import NoBackoff
@@ -18,7 +17,11 @@ Role = Literal["seatlock", "pipeline", "web"]
 Pool = ConnectionPool[Connection[Any]]
 _opening = Lock()
 
-STATEMENT_TIMEOUT_MS = 5_000
+STATEMENT_S = 5.0
+WEB_STATEMENT_S = 2.8
+"""Somebody waits for a page, or for what it says when Postgres is away."""
+ANSWER_S = 0.2
+"""So much later than its own limit a Postgres that has said nothing is away."""
 CONNECT_TIMEOUT_S = 3
 POOL_WAIT_S = 3.0
 REDIS_ASKED_S = 0.3
@@ -27,13 +30,43 @@ REDIS_TIMEOUT_S = 5.0
 """Longer than any blocking read of ours: redis-py would otherwise cut it off and ask again."""
 
 
+class Answering(Connection[Any]):
+    """A connection whose server answers in time, or is away: OperationalError, and it is closed.
+
+    Neither a server that stands still nor a line that swallows everything ends a connection.
+    """
+
+    answer_s = STATEMENT_S + ANSWER_S
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """As psycopg's, with a limit where the caller gives none."""
+        try:
+            return super().wait(gen, interval, timeout or self.answer_s)
+        except OperationalError as error:
+            # Without a state it is no answer, and what still comes belongs to nobody's question.
+            if timeout is None and error.sqlstate is None:
+                self.close()
+            raise
+
+
+class AnsweringSoon(Answering):
+    """The same for whoever waits for a page."""
+
+    answer_s = WEB_STATEMENT_S + ANSWER_S
+
+
+def _limits(role: Role) -> tuple[type[Answering], float]:
+    return (AnsweringSoon, WEB_STATEMENT_S) if role == "web" else (Answering, STATEMENT_S)
+
+
 def _address(role: Role) -> tuple[str, dict[str, Any]]:
     """Where this role connects to and how.
 
     Generic plans are forced: `id = ANY(…)` is otherwise planned anew at every call, which costs
     more than running it.
     """
-    options = f"-c plan_cache_mode=force_generic_plan -c statement_timeout={STATEMENT_TIMEOUT_MS}"
+    limit_ms = round(1_000 * _limits(role)[1])
+    options = f"-c plan_cache_mode=force_generic_plan -c statement_timeout={limit_ms}"
     own_login = settings().database_urls.get(role)
     if own_login is None:
         options += f" -c role={role}"
@@ -58,14 +91,21 @@ def pool(role: Role, size: int = 8) -> Pool:
 def _pool(role: Role, size: int) -> Pool:
     address, how = _address(role)
     return ConnectionPool(
-        address, min_size=1, max_size=size, open=True, timeout=POOL_WAIT_S, kwargs=how, name=role
+        address,
+        connection_class=_limits(role)[0],
+        min_size=1,
+        max_size=size,
+        open=True,
+        timeout=POOL_WAIT_S,
+        kwargs=how,
+        name=role,
     )
 
 
 def dedicated(role: Role) -> Connection[Any]:
     """A connection of the caller's own, for what must live as long as the connection: a lock."""
     address, how = _address(role)
-    return psycopg.connect(address, **how)
+    return _limits(role)[0].connect(address, **how)
 
 
 @cache
@@ -92,6 +132,8 @@ def redis_client() -> redis.Redis:
     return redis.Redis.from_url(
         settings().redis_url,
         decode_responses=True,
+        # What is no text is read all the same, and then set aside by whoever cannot use it.
+        encoding_errors="replace",
         socket_timeout=REDIS_TIMEOUT_S,
         socket_connect_timeout=CONNECT_TIMEOUT_S,
     )

@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -29,6 +30,7 @@ from sql import Row, read, write
 SHOWN_MAX = 1_000
 DISCARDED = "discarded"
 ENTRY = re.compile(r"\d{1,20}-\d{1,20}")
+REASONS = {"bank": "the bank did not answer", "tickets": "its tickets could not be made"}
 USAGE = "Say what to do: list, show ID, replay ID, replay all, or discard ID."
 
 
@@ -143,9 +145,11 @@ def _entry(letter: str) -> dict[str, str]:
 def _forget(order_uuid: str) -> None:
     """What the stream told operators about this order is over."""
     client: Any = redis_client()
-    for entry, fields in client.xrange(DEAD_LETTERS_STREAM, count=DEAD_LETTERS_LENGTH_MAX):
-        if fields.get("order") == order_uuid:
-            client.xdel(DEAD_LETTERS_STREAM, entry)
+    # The row decides; while Redis is away the stream keeps a line more.
+    with suppress(RedisError):
+        for entry, fields in client.xrange(DEAD_LETTERS_STREAM, count=DEAD_LETTERS_LENGTH_MAX):
+            if fields.get("order") == order_uuid:
+                client.xdel(DEAD_LETTERS_STREAM, entry)
 
 
 def _order(letter: str) -> UUID:
@@ -172,7 +176,7 @@ def _of_order(order: Row) -> Letter:
         str(order.order_uuid),
         order.dead_at.isoformat(timespec="seconds"),
         f"{order.title}, {order.total_amount} {order.currency}",
-        "tries used up",
+        REASONS.get(order.dead_reason, "tries used up"),
     )
 
 

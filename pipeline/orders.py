@@ -8,10 +8,12 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID, uuid4
 
+from pipeline import payments
 from pipeline.backlog import unfinished_orders
 from pipeline.connections import pool
 from pipeline.payments import Payment
 from pipeline.purchases import ENDED, LEASE_S, Wish, drive_if_free
+from pipeline.seatlock import client as seatlock
 from pipeline.settings import settings
 from sql import Row, read, write
 
@@ -38,7 +40,7 @@ def buy(buyer: str, key: str, wish: Wish) -> Answer:
 
     Nothing that is expected is raised: 402, 409, 422 and 503 are answers.
     """
-    full = unfinished_orders() >= BACKLOG_MAX
+    full = unfinished_orders() >= BACKLOG_MAX or _hopeless(wish)
     for _ in range(1 if full else BEGIN_TRIES):
         purchase = None if full else begin(buyer, key, wish, uuid4())
         if purchase is not None:
@@ -51,6 +53,11 @@ def buy(buyer: str, key: str, wish: Wish) -> Answer:
             return _again(known, wish)
         # What had the key a moment ago may have given it up in between: then it is begun now.
     return BUSY if full else Answer(422, {"error": "invalid_seats"})
+
+
+def _hopeless(wish: Wish) -> bool:
+    """Whether who must be asked is known to be away: then nothing is begun that could only wait."""
+    return seatlock.breaker.away or (wish.payment is not None and payments.breaker.away)
 
 
 def _again(known: Row, wish: Wish) -> Answer:

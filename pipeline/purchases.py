@@ -24,6 +24,8 @@ from sql import Row, read, write
 LEASE_S = 12.0
 PAYMENT_WAIT_S = 60.0
 """So long a payment that the bank has not decided, or a seatlock that is away, is waited for."""
+NOT_ASKED_S_MAX = 300.0
+"""The same for one that is not even asked, because it is known to be away."""
 PENDING_S_MAX = 2.0
 PENDING_PAUSE_S = 0.5
 AUTHORISE_TRIES = 2
@@ -215,8 +217,9 @@ def _commit(purchase: Row) -> Refused | None:
     try:
         gone = seatlock.commit(holds, _holder(purchase), str(purchase.order_uuid))
     except seatlock.SeatlockUnreachableError as error:
-        # What was not even asked decides nothing; its turn comes within half a minute.
-        if purchase.age < PAYMENT_WAIT_S or isinstance(error, seatlock.SeatlockNotAskedError):
+        # What was not even asked decides nothing soon; its turn comes within half a minute.
+        unasked = isinstance(error, seatlock.SeatlockNotAskedError)
+        if purchase.age < (NOT_ASKED_S_MAX if unasked else PAYMENT_WAIT_S):
             raise _later(purchase) from None
         return BUSY
     if gone:

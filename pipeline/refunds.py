@@ -1,7 +1,10 @@
 """The RQ job that undoes a cancelled or failed order: first the money, then the seats."""
 
 import logging
+from contextlib import suppress
 from uuid import UUID
+
+from redis import RedisError
 
 from pipeline import payments
 from pipeline.connections import pool
@@ -26,7 +29,9 @@ def fail(order_uuid: UUID, reason: str, by: str) -> bool:
     """
     with pool("pipeline").connection() as connection:
         failed = write(connection, "orders.fail", order_uuid=order_uuid, reason=reason, by=by)
-    announce(OrderChanged(str(order.order_uuid), order.buyer, order.status) for order in failed)
+    # It is done; that nobody could be told now is no reason to say that it is not.
+    with suppress(RedisError):
+        announce(OrderChanged(str(order.order_uuid), order.buyer, order.status) for order in failed)
     return bool(failed)
 
 
@@ -56,7 +61,7 @@ def settle(order_uuids: list[str]) -> None:
             later.append(order.order_uuid)
     if later:
         with pool("pipeline").connection() as connection:
-            write(connection, "orders.try_later", order_uuids=later)
+            write(connection, "orders.try_later", order_uuids=later, reason="bank")
     if unasked:
         put_off(unasked)
 

@@ -60,9 +60,8 @@ def make_tickets(order_uuids: list[str]) -> None:
             _finish(paid)
         except Exception:
             log.exception("a batch of %d failed; each order is tried alone", len(paid))
-            later += _finish_alone(paid)
-    if later:
-        try_later(later)
+            try_later(_finish_alone(paid), "tickets")
+    try_later(later, "bank")
     if unasked:
         put_off(unasked)
 
@@ -146,16 +145,18 @@ def _finish_alone(order_uuids: list[UUID]) -> list[UUID]:
     return failed
 
 
-def try_later(order_uuids: list[UUID]) -> None:
-    """Again after 1, 2, 4 s; then the order is dead-lettered and operators are told."""
+def try_later(order_uuids: list[UUID], reason: Literal["bank", "tickets"]) -> None:
+    """Again after 1, 2, 4 s; then the order is dead-lettered and operators are told, and why."""
+    if not order_uuids:
+        return
     with pool("pipeline").connection() as connection:
-        rows = write(connection, "orders.try_later", order_uuids=order_uuids)
+        rows = write(connection, "orders.try_later", order_uuids=order_uuids, reason=reason)
     for row in rows:
         if row.dead_at is not None:
             log.error("order %s is dead-lettered", row.order_uuid)
             fields = {
                 "order": str(row.order_uuid),
-                "reason": "tries used up",
+                "reason": reason,
                 "at": str(int(time())),
             }
             redis_client().xadd(

@@ -3,6 +3,7 @@
 The only folder that knows table names. `python -m sql` applies the schema.
 """
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ HERE = Path(__file__).parent
 
 Row = Any
 """A named tuple with the query's columns (`row_factory` of pipeline.connections)."""
-CANNOT = ("XX", "25006")
-"""Postgres' own trouble (a file that it cannot write) and a server that only reads, by SQLSTATE."""
+READ_ONLY = "25006"
+NO_FILE = re.compile("could not (access|close|create|extend|fsync|open|read|truncate|write)")
+"""What Postgres says of files, where the system's reason has no SQLSTATE of its own."""
 
 
 @cache
@@ -50,7 +52,7 @@ def _run(connection: "Connection[Row]", name: str, parameters: dict[str, object]
     try:
         cursor = connection.execute(statement(name), parameters)
     except InternalError as error:
-        if not str(error.sqlstate).startswith(CANNOT):
+        if error.sqlstate != READ_ONLY and not NO_FILE.search(str(error)):
             raise
         # It is as good as away: whoever waits or tries again for that does so for this.
         raise OperationalError(str(error)) from error

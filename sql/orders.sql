@@ -29,9 +29,9 @@ SELECT orders.order_uuid, orders.buyer, orders.status, orders.reason, orders.tot
    AND (%(buyer)s::text IS NULL OR orders.buyer = %(buyer)s::text);
 
 -- name: waiting
--- What is not finished, and for how long the oldest has waited that nobody put off.
+-- What is not finished, and for how long the oldest has waited that nobody has begun.
 SELECT count(*) AS unfinished, count(*) FILTER (WHERE dead_at IS NOT NULL) AS stuck,
-       coalesce(extract(epoch FROM now() - min(created_at) FILTER (WHERE dead_at IS NULL AND retry_at IS NULL)), 0)::double precision AS seconds
+       coalesce(extract(epoch FROM now() - min(created_at) FILTER (WHERE status = 'PENDING' AND attempts = 0 AND retry_at IS NULL)), 0)::double precision AS seconds
   FROM orders.orders WHERE status IN ('PENDING', 'PROCESSING');
 
 -- name: stuck
@@ -175,7 +175,8 @@ UPDATE orders.orders
        retry_at = CASE WHEN attempts < 3 THEN now() + make_interval(secs => 2 ^ attempts * (1 + random() / 4))
                        WHEN status IN ('FAILED', 'CANCELLED')
                        THEN now() + make_interval(secs => least(30 * 2 ^ (attempts - 3), 3600)) END,
-       dead_at = CASE WHEN attempts >= 3 AND status IN ('PENDING', 'PROCESSING') THEN now() END
+       dead_at = CASE WHEN attempts >= 3 AND status IN ('PENDING', 'PROCESSING') THEN now() END,
+       dead_reason = %(reason)s::text
  WHERE order_uuid = ANY (%(order_uuids)s::uuid[]) AND dead_at IS NULL
    AND (status IN ('PENDING', 'PROCESSING') OR status IN ('FAILED', 'CANCELLED') AND settled_at IS NULL)
 RETURNING order_uuid, dead_at;
@@ -189,7 +190,7 @@ RETURNING order_uuid;
 
 -- name: dead
 -- Orders that nothing more is tried for until an operator says so or their deadline passes, the oldest first.
-SELECT orders.order_uuid, orders.status, orders.dead_at, orders.created_at, orders.sends, orders.total_amount,
+SELECT orders.order_uuid, orders.status, orders.dead_at, orders.dead_reason, orders.created_at, orders.sends, orders.total_amount,
        orders.currency, events.title, orders.event_id
   FROM orders.orders JOIN catalog.events ON events.id = orders.event_id
  WHERE orders.status IN ('PENDING', 'PROCESSING') AND orders.dead_at IS NOT NULL
@@ -250,9 +251,10 @@ SELECT order_uuid, CASE WHEN status IN ('PENDING', 'PROCESSING') THEN 'make' ELS
 RETURNING order_uuid;
 
 -- name: overdue
--- Orders whose deadline has passed and that are dead-lettered, or begun and sent so often that whoever works on them dies of it.
+-- Orders whose deadline has passed and that are dead-lettered, put off, or begun and sent so often that whoever works on
+-- them dies of it.
 SELECT order_uuid FROM orders.orders
- WHERE status IN ('PENDING', 'PROCESSING') AND (dead_at IS NOT NULL OR status = 'PROCESSING' AND sends > 5)
+ WHERE status IN ('PENDING', 'PROCESSING') AND (dead_at IS NOT NULL OR status = 'PROCESSING' AND (sends > 5 OR retry_at IS NOT NULL))
    AND created_at < now() - make_interval(secs => %(deadline)s::double precision)
  ORDER BY created_at LIMIT %(most)s::integer;
 

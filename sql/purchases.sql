@@ -45,11 +45,12 @@ RETURNING *, true AS published, extract(epoch FROM now() - created_at)::double p
           (SELECT seats_per_buyer FROM catalog.events WHERE id = event_id) AS allowed;
 
 -- name: take_over_lapsed
--- Drive what nobody drives any more, the oldest first; two sweepers share them.
+-- Drive what nobody drives any more; two sweepers share them. What was let go last comes last, so that what must
+-- wait for somebody who is away is in nobody's way.
 WITH lapsed AS (
     SELECT order_uuid FROM orders.purchases
      WHERE driven_until <= now() AND step NOT IN ('PLACED', 'REFUSED')
-     ORDER BY created_at LIMIT %(most)s::integer FOR UPDATE SKIP LOCKED
+     ORDER BY driven_until LIMIT %(most)s::integer FOR UPDATE SKIP LOCKED
 )
 UPDATE orders.purchases
    SET driven_by = %(driver)s::uuid, driven_until = now() + make_interval(secs => %(lease)s::double precision)

@@ -2,10 +2,11 @@
 
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Barrier, Event
 
 import pytest
+import time_machine
 
 from pipeline import breaker, payments
 from pipeline.breaker import CALLS_MIN, Breaker, OpenError
@@ -97,6 +98,26 @@ def test_one_alone_tries(one: Breaker) -> None:
             one.call(int)
         end.set()
         trying.result()
+    assert not one.away
+
+
+def test_whoever_comes_to_try_after_it_went_well_opens_nothing(one: Breaker) -> None:
+    called(one, *[False] * CALLS_MIN)
+    later(one, TRIAL_S)
+    called(one, True)
+    one.half_open()
+    assert one.current_state == "closed"
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_clock_that_jumps_opens_and_closes_nothing(one: Breaker, hours: int) -> None:
+    called(one, *[False] * CALLS_MIN)
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=hours), tick=True):
+        assert one.away
+        with pytest.raises(OpenError):
+            one.call(int)
+        later(one, TRIAL_S)
+        called(one, True)
     assert not one.away
 
 

@@ -4,10 +4,13 @@ import os
 import subprocess
 import sys
 from contextlib import ExitStack
+from typing import Literal
+from uuid import UUID
 
 import pytest
+import redis
 
-from pipeline import breaker, dead_letters, payments, sweeper
+from pipeline import breaker, dead_letters, payments, sweeper, tickets
 from pipeline.breaker import CALLS_MIN
 from pipeline.connections import pool, redis_client
 from pipeline.dead_letters import DeadLetterError
@@ -88,6 +91,35 @@ def test_an_order_that_is_given_up_gives_money_and_seats_back() -> None:
             dead_letters.main([deed, order])
 
 
+def test_what_was_decided_is_told_while_redis_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    event = hall()
+    given_up, again = dead(event), bought(event, 1)
+    later("attempts = 4, dead_at = now(), status = 'PROCESSING'")
+
+    def away(*_: object, **__: object) -> None:
+        raise redis.ConnectionError
+
+    with monkeypatch.context() as without:
+        without.setattr(redis.Redis, "execute_command", away)
+        without.setattr(redis.client.Pipeline, "execute", away)
+        assert "FAILED" in dead_letters.main(["discard", given_up])
+        assert "tried again" in dead_letters.main(["replay", again])
+    assert status_of(given_up) == "FAILED"
+    assert one("SELECT dead_at FROM orders.orders WHERE order_uuid = %s", again) is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"), [("bank", "the bank did not answer"), ("tickets", "could not be made")]
+)
+def test_it_says_why(reason: Literal["bank", "tickets"], said: str) -> None:
+    order = UUID(bought(hall()))
+    for _ in range(4):
+        tickets.try_later([order], reason)
+    assert said in dead_letters.main(["list"])
+    assert f"dead_reason: {reason}" in dead_letters.main(["show", str(order)])
+    assert [letter["reason"] for letter in stream(DEAD_LETTERS_STREAM)] == [reason]
+
+
 def test_what_is_no_dead_letter_is_refused_with_a_sentence() -> None:
     order = bought(hall())
     run_all()
@@ -153,6 +185,17 @@ def test_a_bank_that_is_not_asked_uses_up_no_try(monkeypatch: pytest.MonkeyPatch
     payments.breaker.close()
     run_all()
     assert status_of(order) == "COMPLETED"
+
+
+def test_an_order_that_is_only_put_off_ends_at_its_deadline() -> None:
+    """A bank that is away uses up no try, but nobody waits for ever."""
+    order = bought(hall())
+    later("status = 'PROCESSING', retry_at = now() + interval '3 s'")
+    sweeper.run_once()
+    assert status_of(order) == "PROCESSING"
+    later("created_at = now() - interval '2 hours'")
+    sweeper.run_once()
+    assert status_of(order) == "FAILED"
 
 
 def test_a_job_goes_on_over_a_restart_of_postgres() -> None:

@@ -99,9 +99,10 @@ def test_a_poisoned_entry_is_set_aside_and_the_next_is_served() -> None:
     order = bought(hall())
     redis_client().xadd(ORDERS_STREAM, {"order": "nonsense"})
     redis_client().xadd(ORDERS_STREAM, {"x": "y"})
+    redis_client().xadd(ORDERS_STREAM, {b"\xff": b"\xfe no text"})
     run_all()
     assert status_of(order) == "COMPLETED"
-    assert len(stream(DEAD_LETTERS_STREAM)) == 2
+    assert len(stream(DEAD_LETTERS_STREAM)) == 3
     assert stream(ORDERS_STREAM) == []
 
 

@@ -6,11 +6,12 @@ from flask.testing import FlaskClient
 from psycopg_pool import PoolTimeout
 
 from pipeline import breaker
+from pipeline.lately import Lately
 from pipeline.seatlock import client as seatlock
 from pipeline.seatlock import seatlock_pb2_grpc
 from tests.halls import hall
 from tests.people import ANA, sign_in
-from web import health, seats
+from web import health, modes, seats
 from web.recent import forget
 
 
@@ -90,7 +91,19 @@ def test_without_seatlock_the_map_is_shown_and_says_that_nothing_can_be_held(
         assert (answer.status_code, answer.headers["Retry-After"], asked) == (503, "2", [])
         answer = client.get(page)
         assert (answer.status_code, said in answer.text) == (200, True)
+        assert answer.headers["X-From-Cache"] == "true"
     monkeypatch.undo()
     seatlock.breaker.reset_timeout = 0
     assert said not in client.get(page).text, "the next one may try"
+    assert "X-From-Cache" not in client.get(page).headers
     assert client.post(f"{page}/holds", data={"seat": event.seats[0]}).status_code == 303
+
+
+def test_where_nobody_buys_a_page_knows_it_by_asking(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No call failed, so no breaker is open; the page's process asks every two seconds."""
+    monkeypatch.setattr(modes, "_seatlock", Lately(lambda: False, 2.0, first=True))
+    answer = client.get(f"/events/{hall().id}")
+    assert "Ahora no se puede apartar" in answer.text
+    assert answer.headers["X-From-Cache"] == "true"

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = ["tunnel", "web", "pipeline", "sql"]
 """Each may import itself and what stands to its right."""
 STATIONS = [
-    "backup", "prepare", "bank", "sweeper", "dead_letters", "privacy", "orders", "purchases", "backlog", "relay", "dispatcher", "autoscaler", "worker",
+    "backup", "prepare", "bank", "sweeper", "dead_letters", "privacy", "orders", "purchases", "backlog", "lately", "relay", "dispatcher", "autoscaler", "worker",
     "tickets", "refunds", "signing", "payments", "seatlock", "updates", "keep", "local_services",
     "embedded", "serving", "loop", "logs", "signals", "failpoint", "breaker", "jobs", "messages", "connections",
     "settings",

@@ -7,7 +7,7 @@ from psycopg import OperationalError
 from tests.halls import hall, owner
 from tests.people import ANA, OLGA, OSCAR, Person, bearer, sign_in
 from tests.stations import bought, later
-from web import health, modes
+from web import accounts, health, modes
 from web.recent import forget
 
 LATE = "created_at = now() - interval '11 s'"
@@ -41,6 +41,46 @@ def test_what_is_away_decides_the_mode(
 ) -> None:
     monkeypatch.setitem(health.CHECKS, away, lambda: False)
     assert status(client, mode).count("no responde") == 1
+
+
+@pytest.mark.usefixtures("clean")
+def test_a_bank_that_is_away_is_no_mode_and_is_told(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(modes, "_bank", lambda: False)
+    page = status(client, "normal")
+    assert "Sin banco" in page
+    assert "Todo funciona" not in page
+
+
+@pytest.mark.usefixtures("clean")
+def test_an_operators_page_goes_on_while_nobody_can_be_recognised(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session is a row; what anybody may know is told to anybody then, and no more."""
+    order = bought(hall())
+    later(DEAD)
+    sign_in(client, OSCAR)
+    assert order in client.get("/status").text
+
+    def away(*_: object) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(accounts, "session", away)
+    monkeypatch.setitem(health.CHECKS, "postgres", lambda: False)
+    page = client.get("/status", headers={"HX-Request": "true"})
+    assert page.status_code == 200
+    assert 'data-mode="read-only"' in page.text
+    assert order not in page.text
+    assert "Compras sin terminar" not in page.text
+
+
+@pytest.mark.usefixtures("clean")
+def test_one_order_that_nobody_can_finish_is_no_mode(client: FlaskClient) -> None:
+    """Whoever works on it dies of it; everybody else gets their tickets."""
+    bought(hall())
+    later(f"{LATE}, status = 'PROCESSING'")
+    status(client, "normal")
 
 
 @pytest.mark.usefixtures("clean")

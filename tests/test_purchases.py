@@ -4,18 +4,21 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from threading import Barrier, Thread
+from types import ModuleType
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import urllib3
 
-from pipeline import orders, payments, purchases, sweeper
+from pipeline import breaker, orders, payments, purchases, sweeper
+from pipeline.connections import pool
 from pipeline.orders import Answer, begin
 from pipeline.payments import Payment
-from pipeline.purchases import NotDrivingError, Wish
+from pipeline.purchases import LEASE_S, NotDrivingError, Wish
 from pipeline.seatlock import client as seatlock
 from pipeline.settings import settings
+from sql import write
 from tests.halls import Hall, change, hall, owner
 from tests.people import ANA, BRUNO
 from tests.stations import DECLINED, PAYS, one, purchase, rows, run_all, status_of
@@ -337,3 +340,42 @@ def test_no_card_number_is_kept_with_us() -> None:
     assert PAYS not in repr(wish(event))
     ledger = urllib3.request("GET", f"{settings().bank_url}/ledger").data.decode()
     assert PAYS not in ledger
+
+
+@pytest.mark.parametrize("away", [seatlock, payments])
+def test_nothing_is_begun_that_could_only_wait(
+    away: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who must be asked is known to be away; a key that was used before is answered all the same."""
+    event, key = hall(), str(uuid4())
+    known = orders.buy(ANA.sub, key, wish(event))
+    other = Wish(event.id, event.seats[1:2], Payment(card_number=PAYS))
+    monkeypatch.setattr(breaker, "TRIAL_S", 30.0)
+    away.breaker.open()
+    try:
+        assert orders.buy(ANA.sub, str(uuid4()), other) == orders.BUSY
+        assert orders.buy(ANA.sub, key, wish(event)).body == known.body
+        assert one("SELECT count(*) FROM orders.purchases") == 1
+        if away is payments:
+            free = Wish(event.id, event.seats[1:2])
+            assert orders.buy(ANA.sub, str(uuid4()), free).body["error"] == "invalid_payment"
+    finally:
+        away.breaker.close()
+    assert orders.buy(ANA.sub, str(uuid4()), other).status == 201
+
+
+def test_what_must_wait_is_in_nobodys_way() -> None:
+    """One that was let go a moment ago comes after one whose driver died, however old they are."""
+    event = hall()
+    for number in range(2):
+        assert orders.begin(ANA.sub, str(number), Wish(event.id, [event.seats[number]]), uuid4())
+    with owner() as connection:
+        connection.execute(
+            "UPDATE orders.purchases SET created_at = now() - interval '10 s' * (2 - idempotency_key::int),"
+            " driven_until = now() - interval '1 s' * (1 + idempotency_key::int)"
+        )
+    with pool("pipeline").connection() as connection:
+        [first] = write(
+            connection, "purchases.take_over_lapsed", driver=uuid4(), lease=LEASE_S, most=1
+        )
+    assert first.idempotency_key == "1"

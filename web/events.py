@@ -7,13 +7,12 @@ from typing import Any
 from flask import Blueprint, Response, make_response, render_template, request
 from markupsafe import Markup
 
-from pipeline.seatlock import client as seatlock
 from web.accounts import caller
 from web.fragments import page_or_fragment, private
 from web.inputs import whole_number
 from web.languages import language
 from web.listing import Page, Search, read_counts, read_page
-from web.modes import stuck_of, tickets_late
+from web.modes import holds_away, stuck_of, tickets_late
 from web.posters.picture import png
 from web.problems import Problem
 from web.recent import Kept, Recent
@@ -122,6 +121,7 @@ def event_page(
     if event.on_sale and (chosen or event.total_seats <= SEATS_AT_ONCE_MAX):
         seats = _seats.fresh((event_id, section), lambda: seats_of(event_id, section))
     stale = kept.stale or seats.stale
+    no_holds = holds_away()
     holds = [] if stale else cart(event_id, caller().holder)
     # A large hall has its plan above the sections, and beside the seats of one in small.
     large = event.on_sale and event.total_seats > SEATS_AT_ONCE_MAX
@@ -138,12 +138,12 @@ def event_page(
         mine={seat.id for seat in holds},
         contested={seat.id for seat in refused.get("lost", ())},
         stale=stale,
-        no_holds=seatlock.breaker.away,
+        no_holds=no_holds,
         late=not stale and tickets_late(),
         stuck=_stuck_orders(event, stale=stale),
         **refused,
     )
-    return _revalidated(response, stale=stale)
+    return _revalidated(response, stale=stale or no_holds)
 
 
 def _stuck_orders(event: Event, *, stale: bool) -> int:

@@ -10,7 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 
-from pipeline.connections import pool, redis_client
+from pipeline.connections import asked_redis_client, pool
 from pipeline.settings import settings
 
 pages = Blueprint("health", __name__)
@@ -54,7 +54,7 @@ def _postgres() -> bool:
 
 def _redis() -> bool:
     try:
-        return bool(redis_client().ping())
+        return bool(asked_redis_client().ping())
     except redis.RedisError:
         return False
 

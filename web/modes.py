@@ -9,9 +9,11 @@ from psycopg_pool import PoolTimeout
 
 from pipeline import payments
 from pipeline.connections import pool
+from pipeline.lately import Lately
+from pipeline.seatlock import client as seatlock
 from sql import read
 from web.health import CHECKS
-from web.recent import Recent
+from web.recent import EVERY
 
 LATE_S = 10.0
 """Tickets are usually there within a second; who waits longer is told that it takes longer."""
@@ -19,8 +21,6 @@ KEPT_S = 2.0
 NOBODYS_ORDER = "00000000-0000-4000-8000-000000000000"
 """The bank is asked for a payment that nobody made: whatever it says, it answers."""
 LETTERS_SHOWN = 20
-
-_waiting = Recent[Any](KEPT_S, 1)
 
 
 @dataclass(frozen=True)
@@ -47,17 +47,24 @@ class State:
 def tickets_late() -> bool:
     """Whether orders are accepted and their tickets do not come: no Redis, or no worker."""
     try:
-        waiting = _waiting.get((), _read_waiting).value
+        return _oldest_s() > LATE_S
     except (OperationalError, PoolTimeout):
         return False
-    return bool(waiting.seconds > LATE_S)
 
 
-def state() -> State:
-    """Ask every server now; takes up to a second for each that is away."""
+def holds_away() -> bool:
+    """Whether nobody can take a seat now: seatlock does not answer."""
+    return seatlock.breaker.away or not _seatlock()
+
+
+def state(*, whole: bool) -> State:
+    """Ask every server now; takes up to a second for each that is away.
+
+    Not whole: only what anybody may know, and `/ready` says.
+    """
     parts = {name: answers() for name, answers in CHECKS.items()}
     waiting, letters = None, list[Any]()
-    if parts["postgres"]:
+    if whole and parts["postgres"]:
         waiting = _read_waiting()
         with pool("web").connection() as connection:
             letters = read(connection, "orders.stuck", most=LETTERS_SHOWN)
@@ -74,6 +81,11 @@ def stuck_of(event_id: int, organiser: str) -> int:
 def _read_waiting() -> Any:
     with pool("web").connection() as connection:
         return read(connection, "orders.waiting")[0]
+
+
+_oldest_s = Lately(lambda: float(_read_waiting().seconds), KEPT_S, 0.0)
+_seatlock = Lately(CHECKS["seatlock"], KEPT_S, first=True)
+EVERY.extend((_oldest_s, _seatlock))
 
 
 def _bank() -> bool:

@@ -14,14 +14,24 @@ from web.words import ZONE_COOKIE
 pages = Blueprint("status", __name__)
 
 DEEDS_SHOWN = 50
+UNKNOWN = 503
+"""The status where it cannot be known who asks."""
 KINDS = ("order", "event", "account")
 
 
 @pages.get("/status")
 def show() -> Response:
-    """The mode that buyers are in, what answers, and which orders wait for help."""
-    needs_role("operator")
-    now = modes.state()
+    """The mode that buyers are in, what answers, and which orders wait for help.
+
+    While nobody can be recognised it says what `/ready` says to anybody: that is when it is needed.
+    """
+    try:
+        needs_role("operator")
+        now = modes.state(whole=True)
+    except Problem as problem:
+        if problem.status != UNKNOWN:
+            raise
+        now = modes.state(whole=False)
     return private(
         page_or_fragment("status/show.html", "status/_state.html", state=now, zone=_readers_zone())
     )

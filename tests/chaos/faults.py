@@ -23,6 +23,8 @@ EVEN = 0.5
 LASTS_S = (0.3, 2.5)
 KILLS_A_MINUTE_MAX = 3
 """So often one copy is killed: its keeper waits longer each time."""
+OUTLASTS_S = 7.0
+"""Longer than anybody waits for an answer of Postgres."""
 DIES_S_MAX = 5.0
 """So long somebody may take to come to the step where they are to die."""
 JUMPS_S = (-45.0, 45.0)
@@ -40,6 +42,7 @@ ASKED = ("seatlock", "bank", "postgres", "redis")
 KINDS = (
     *(f"kill {module}" for module in (*MODULES, *SERVERS)),
     *(f"stall {module}" for module in (*MODULES, *SERVERS)),
+    "outlast postgres",
     "terminate web",
     *(f"{way} line to {asked}" for asked in ASKED for way in WAYS),
     *(f"die {step}" for step in sorted(FAILPOINTS)),
@@ -112,6 +115,7 @@ class Faults:
         deeds: dict[str, Deed] = {
             "kill": self._kill,
             "stall": self._stall,
+            "outlast": lambda whom, _, *more: self._stall(whom, OUTLASTS_S, *more),
             "terminate": self._terminate,
             "die": self._die,
             "fill": self._fill,

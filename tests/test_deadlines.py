@@ -1,0 +1,86 @@
+"""A Postgres that says nothing is away soon: nobody waits for ever, and nobody waits behind them."""
+
+from collections.abc import Iterator
+from time import monotonic
+
+import psycopg
+import pytest
+from psycopg import OperationalError
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from pipeline import connections
+from pipeline.connections import Answering
+from pipeline.settings import settings
+from sql import read
+from tests.lines import Line
+
+ANSWER_S = 0.3
+SOON_S = 3.0
+"""Ten times that: a busy machine must not fail the test, and waiting for ever must."""
+
+
+@pytest.fixture
+def line() -> Iterator[Line]:
+    """A line to Postgres that can be silenced."""
+    port = conninfo_to_dict(settings().database_url)["port"]
+    one = Line(int(str(port)))
+    yield one
+    one.close()
+
+
+def through(line: Line, kind: type[Answering]) -> Answering:
+    address = make_conninfo(settings().database_url, host="127.0.0.1", port=line.port)
+    return kind.connect(address, autocommit=True, connect_timeout=3)
+
+
+def test_a_silent_server_is_away_and_its_connection_is_closed(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Answering, "answer_s", ANSWER_S)
+    with through(line, Answering) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+        line.way = "mute"
+        begun = monotonic()
+        with pytest.raises(OperationalError):
+            connection.execute("SELECT 2")
+        assert ANSWER_S <= monotonic() - begun < SOON_S
+        assert connection.closed, "a late answer would be taken for another question's"
+
+
+def test_what_the_server_refuses_closes_nothing(line: Line) -> None:
+    with through(line, Answering) as connection:
+        connection.execute("SET statement_timeout = 50")
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            connection.execute("SELECT pg_sleep(5)")
+        assert not connection.closed
+        assert connection.execute("SELECT 3").fetchone() == (3,)
+
+
+def test_pages_wait_three_seconds_at_most_and_the_server_ends_it_before() -> None:
+    soon, statement_s = connections._limits("web")  # noqa: SLF001
+    assert soon.answer_s <= 3.0
+    assert statement_s < soon.answer_s
+    for role, kind in (("web", connections.AnsweringSoon), ("pipeline", Answering)):
+        with connections.pool(role).connection() as connection:  # type: ignore[arg-type]
+            assert isinstance(connection, kind)
+
+
+@pytest.mark.parametrize(
+    ("state", "text", "away"),
+    [
+        ("XX000", 'could not extend file "base/1/2": File too large', True),
+        ("XX000", 'could not write to log file "0001" at offset 8192', True),
+        ("25006", "cannot execute INSERT in a read-only transaction", True),
+        ("XX000", "tuple concurrently updated", False),
+        ("XX001", "invalid page in block 3 of relation base/1/2", False),
+    ],
+)
+def test_only_what_is_like_an_absence_is_answered_like_one(
+    monkeypatch: pytest.MonkeyPatch, state: str, text: str, away: bool
+) -> None:
+    raising = f"DO $$ BEGIN RAISE EXCEPTION '{text}' USING ERRCODE = '{state}'; END $$"
+    monkeypatch.setattr("sql.statement", lambda _: raising.encode())
+    with psycopg.connect(settings().database_url, autocommit=True) as connection:
+        expected = OperationalError if away else psycopg.InternalError
+        with pytest.raises(expected):
+            read(connection, "orders.waiting")
