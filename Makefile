@@ -11,7 +11,7 @@ LAST := $(KILLED) $(CHAOS) $(ENDED) $(CALM)
 # These go with the offline tests, so that the three parts are about equally long.
 ASIDE := tests/races tests/test_state_machine.py $(patsubst %,tests/journey/test_%.py,restored emptied)
 .DEFAULT_GOAL := help
-.PHONY: help setup run tunnel test test-journeys test-offline test-rest test-killed test-chaos test-ended lint bench audit fuzz schedules chaos kills backup restore dead-letters scan stubs translations pictures token tokens
+.PHONY: help setup run tunnel test test-journeys test-offline test-rest test-killed test-chaos lint bench audit fuzz schedules chaos kills backup restore dead-letters scan stubs translations pictures token tokens
 .SILENT:
 
 help: ## this list
@@ -42,7 +42,7 @@ test: .venv/installed-dev ## every test, with real servers and a real browser
 	$(BIN)/python -m tests.browser
 	$(BIN)/python -m web.offline_build
 	$(MAKE) -j 3 test-journeys test-offline test-rest
-	$(MAKE) -j 3 test-killed test-chaos test-ended
+	$(MAKE) -j 2 test-killed test-chaos
 	$(BIN)/python -m pytest -q $(CALM)
 
 # Three parts of about the same length, side by side: most of a journey is waiting.
@@ -57,13 +57,10 @@ test-rest: lint
 	$(BIN)/python -m pytest -q tests --ignore=tests/journey $(patsubst %,--ignore=%,$(LAST) $(ASIDE))
 
 test-killed: .venv/installed-dev
-	$(BIN)/python -m pytest -q $(KILLED)
+	$(BIN)/python -m pytest -q $(KILLED) $(ENDED)
 
 test-chaos: .venv/installed-dev
 	$(BIN)/python -m pytest -q $(CHAOS)
-
-test-ended: .venv/installed-dev
-	$(BIN)/python -m pytest -q $(ENDED)
 
 lint: .venv/installed-dev ## ruff, bandit and mypy
 	$(BIN)/ruff check .

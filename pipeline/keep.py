@@ -1,8 +1,8 @@
 """Keeps one process alive: `python -m pipeline.keep [--last] command …`.
 
 honcho ends everything when one child ends, so each Procfile line runs under a keeper: it starts the
-process again after a crash (1, 2, 4 s), gives up after too many, passes SIGTERM on, and takes its
-child with it when it goes or when the launcher above it is gone.
+process again after a crash (at once, then after 1, 2, 4 s), gives up after too many, passes SIGTERM
+on, and takes its child with it when it goes or when the launcher above it is gone.
 """
 
 import os
@@ -17,7 +17,7 @@ import psutil
 
 from pipeline.signals import die_with_parent
 
-PAUSES_S = (1.0, 2.0, 4.0)
+PAUSES_S = (0.1, 1.0, 2.0, 4.0)
 CRASHES_MAX = 5
 CRASH_WINDOW_S = 60.0
 ORDERLY_S_MIN = 1.0
@@ -68,7 +68,7 @@ def keep(command: list[str], *, last: bool = False) -> int:
         if pause is None:
             _say(f"{name} crashed {CRASHES_MAX} times in a minute; see its lines above.")
             return 1
-        _say(f"{name} ended with {child.returncode}; it starts again in {pause:.0f} s")
+        _say(f"{name} ended with {child.returncode}; it starts again in {pause:g} s")
         stop.wait(pause)
     return 0
 

@@ -30,6 +30,8 @@ class Line:
         self._door = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._door.getsockname()[1]
         self.address = f"http://localhost:{self.port}"
+        self.met = 0
+        """How often what was wrong with it met somebody."""
         self.passed = 0
         """How many answers began to come that a deaf line swallowed."""
         threading.Thread(target=self._serve, daemon=True).start()
@@ -45,6 +47,7 @@ class Line:
         ends = now in ("cut", "busy") or (self._way == "mute" and now != "mute")
         self._way = now
         if ends:
+            self.met += len(self._ends)
             self.hang_up()
 
     def hang_up(self) -> None:
@@ -65,6 +68,7 @@ class Line:
 
     def _join(self, near: socket.socket) -> None:
         if self.way == "cut":
+            self.met += 1
             near.close()
             return
         if self.way == "busy":
@@ -85,6 +89,7 @@ class Line:
     def _pump(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
         with suppress(OSError):
             while piece := source.recv(PIECE):
+                self.met += self.way != "open"
                 if self.way == "deaf" and answers:
                     self.passed += 1
                 if self.way == "cut" or (self.way == "deaf" and answers):

@@ -37,7 +37,7 @@ def test_at_least_as_many_as_are_asked_for() -> None:
 
 
 def test_restarts_come_after_one_two_and_four_seconds_and_then_no_more() -> None:
-    assert [pause_after(crashes) for crashes in (1, 2, 3, 4, 5)] == [1.0, 2.0, 4.0, 4.0, None]
+    assert [pause_after(crashes) for crashes in (1, 2, 3, 4, 5)] == [0.1, 1.0, 2.0, 4.0, None]
 
 
 def keep(*command: str) -> "subprocess.Popen[bytes]":

@@ -222,3 +222,12 @@ def test_settling_twice_gives_the_money_back_once() -> None:
         "SELECT status FROM catalog.seats WHERE id IN (SELECT seat_id FROM orders.tickets)"
     )
     assert seats == [("AVAILABLE",)]
+
+
+def test_those_that_failed_together_do_not_come_back_together() -> None:
+    event = hall()
+    orders = [UUID(bought(event, number)) for number in range(8)]
+    tickets.try_later(orders, "bank")
+    waits = rows("SELECT extract(epoch FROM retry_at - now()) FROM orders.orders")
+    assert len(set(waits)) == len(orders)
+    assert max(waits)[0] <= 1.25

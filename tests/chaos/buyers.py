@@ -43,6 +43,8 @@ class Call:
     seats: tuple[int, ...] = ()
     card: str = ""
     headers: dict[str, str] = field(default_factory=dict)
+    of: str = ""
+    """The order that a look or a cancel is about."""
 
     @property
     def error(self) -> str:
@@ -146,13 +148,18 @@ class Buyer:
         return self._send("order", "/api/orders", body, wish.key)
 
     def _look(self, order: str) -> None:
-        self._send("look", f"/api/orders/{order}")
+        self._send("look", f"/api/orders/{order}", of=order)
 
     def _cancel(self, order: str) -> None:
-        self._send("cancel", f"/api/orders/{order}/cancel", {})
+        self._send("cancel", f"/api/orders/{order}/cancel", {}, of=order)
 
     def _send(
-        self, what: str, path: str, body: dict[str, Any] | None = None, key: str = ""
+        self,
+        what: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        key: str = "",
+        of: str = "",
     ) -> Call:
         headers = {"Authorization": f"Bearer {self._token}"}
         if key:
@@ -174,7 +181,9 @@ class Buyer:
         except requests.RequestException as error:
             # What front itself says is no JSON; a line that ended says nothing at all.
             answer = {} if status else {"lost": type(error).__name__}
-        call = Call(self._name, what, key, began, monotonic(), status, answer, seats, card, told)
+        call = Call(
+            self._name, what, key, began, monotonic(), status, answer, seats, card, told, of
+        )
         self._history.calls.append(call)
         return call
 

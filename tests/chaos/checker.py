@@ -25,9 +25,10 @@ NEAR_S = (10.0, 7.0)
 BEYOND = ("web", "web.front", "web.updates", "pipeline.autoscaler")
 """Whose faults keep no order that is accepted from being finished."""
 AWAY = (0, 502, 503, 504)
+CALM_ORDERS_MIN = 5
 OPEN = ("authorised", "pending")
 FINAL = ("COMPLETED", "FAILED", "CANCELLED")
-SHUT_OUT = (400, 401, 403, 404, 413, 429)
+SHUT_OUT = (400, 401, 403, 404, 413, 422, 429)
 """What nobody here deserves to be told: sessions and tokens are good, and what is asked for is theirs."""
 SECOND_TICKET = """
     INSERT INTO orders.tickets (ticket_uuid, order_uuid, event_id, seat_id, section, section_number, row_label,
@@ -67,9 +68,10 @@ def read(system: System, event_id: int) -> Truth:
             rows("SELECT order_uuid::text AS uuid, idempotency_key AS key, step, amount"
                  " FROM orders.purchases WHERE event_id = %s"),
             {order.uuid: order for order in orders},
-            rows("SELECT order_uuid::text AS uuid, seat_id, voided_at, code FROM orders.tickets"
+            rows("SELECT order_uuid::text AS uuid, seat_id, price, voided_at, code FROM orders.tickets"
                  " WHERE event_id = %s"),
-            rows("SELECT id, status, order_uuid::text AS uuid, held_until < now() AS lapsed"
+            rows("SELECT id, status, price, order_uuid::text AS uuid,"
+                 " status = 'LOCKED' AND held_until < now() - interval '10 s' AS stuck"
                  " FROM catalog.seats WHERE event_id = %s"),
             system.ledger(),
         )  # fmt: skip
@@ -92,12 +94,25 @@ def compared(history: History, truth: Truth, faults: Sequence[Injected], clock: 
         *_keys(history, truth),
         *_told(history, truth),
         *_whose(history, truth),
+        *_refusals(history),
+        *_what_was_bought(history, truth),
         *_holds(history),
         *_seats(truth),
         *_money(truth),
         *_ends(history, truth),
         *_prompt(truth, faults, clock),
     ]
+
+
+def calm(history: History) -> Iterator[str]:
+    """Where nothing is broken any more everybody is served at once: no 503, and orders by every way."""
+    for call in history.calls:
+        if call.status in AWAY or call.status >= 500:
+            yield f"in the calm {call.what} was answered {call.status}"
+    ordered = Counter(call.what for call in history.calls if call.status == 201)["order"]
+    pushed = sum(call.what == "push" for call in history.calls)
+    if ordered < CALM_ORDERS_MIN or not pushed:
+        yield f"in the calm {ordered} orders were accepted and {pushed} pushed"
 
 
 def _answers(history: History) -> Iterator[str]:
@@ -113,13 +128,54 @@ def _answers(history: History) -> Iterator[str]:
 
 def _whose(history: History, truth: Truth) -> Iterator[str]:
     """Whoever is told of orders, by answer, page or socket, is told of their own."""
-    accounts = defaultdict(set)
+    accounts, buyers = defaultdict(set), defaultdict(set)
     for call in history.calls:
         if call.order in truth.orders:
-            accounts[call.buyer].add(truth.orders[call.order].buyer)
+            account = truth.orders[call.order].buyer
+            accounts[call.buyer].add(account)
+            buyers[account].add(call.buyer)
     for buyer, known in accounts.items():
         if len(known) > 1:
             yield f"{buyer} was told of orders of {len(known)} accounts"
+    for told in buyers.values():
+        if len(told) > 1:
+            yield f"{sorted(told)} were told of orders of one account"
+
+
+def _refusals(history: History) -> Iterator[str]:
+    """Nobody is refused without a reason: a card that the bank refuses, a seat that others wanted."""
+    wanted = defaultdict(set)
+    for call in history.calls:
+        for seat in call.seats:
+            wanted[seat].add((call.buyer, call.key))
+    for call in history.calls:
+        if call.status == 402 and call.card not in cards.REFUSED:
+            yield f"key {call.key} was declined with a card that pays"
+        if call.error == "hold_lost":
+            yield f"{call.buyer} held {call.seats} and the checkout does not show them"
+        for seat in call.answer.get("unavailable", ()):
+            if not wanted[seat] - {(call.buyer, call.key)}:
+                yield f"seat {seat} was refused to {call.buyer} and nobody else wanted it"
+
+
+def _what_was_bought(history: History, truth: Truth) -> Iterator[str]:
+    """An order is its key's, and its tickets are the seats that were asked for, at their prices."""
+    of_key, seats_of = defaultdict(set), defaultdict(set)
+    for one in truth.purchases:
+        of_key[one.key].add(one.uuid)
+    price_of = {seat.id: seat.price for seat in truth.seats}
+    for ticket in truth.tickets:
+        seats_of[ticket.uuid].add(ticket.seat_id)
+        if ticket.price != price_of[ticket.seat_id]:
+            yield f"a ticket for seat {ticket.seat_id} costs {ticket.price}"
+    for key, calls in _by_key(history).items():
+        for call in calls:
+            if call.status != 201:
+                continue
+            if call.order not in of_key[key]:
+                yield f"key {key} was told of order {call.order} of another"
+            if seats_of[call.order] != set(call.seats):
+                yield f"key {key} wanted {call.seats} and got {sorted(seats_of[call.order])}"
 
 
 def _keys(history: History, truth: Truth) -> Iterator[str]:
@@ -184,6 +240,8 @@ def _seats(truth: Truth) -> Iterator[str]:
         if ticket.voided_at is None:
             live[ticket.seat_id].append(ticket.uuid)
     for seat in truth.seats:
+        if seat.stuck:
+            yield f"seat {seat.id} is still LOCKED, ten seconds after its hold ended"
         if len(live[seat.id]) > 1:
             yield f"seat {seat.id} was sold to {live[seat.id]}"
         if (seat.status == "SOLD") != bool(live[seat.id]):
@@ -213,7 +271,10 @@ def _ends(history: History, truth: Truth) -> Iterator[str]:
     for one in truth.purchases:
         if one.step not in ("PLACED", "REFUSED"):
             yield f"purchase {one.uuid} stands at {one.step}"
+    called_off = {call.of for call in history.calls if call.what == "cancel"}
     for order in truth.orders.values():
+        if order.status == "CANCELLED" and order.uuid not in called_off:
+            yield f"order {order.uuid} is CANCELLED and nobody asked for it"
         if order.status not in FINAL:
             yield f"order {order.uuid} stands at {order.status}"
         if order.status == "FAILED" and refusable.get(order.uuid) != cards.CAPTURE_REFUSED:

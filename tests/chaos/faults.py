@@ -27,8 +27,10 @@ OUTLASTS_S = 7.0
 """Longer than anybody waits for an answer of Postgres."""
 DIES_S_MAX = 5.0
 """So long somebody may take to come to the step where they are to die."""
-JUMPS_S = (-45.0, 45.0)
-"""More than twice as long as a hold lasts on the stage, less than what a token is excused."""
+EARLY_S = 45.0
+JUMPS_S = (-EARLY_S, EARLY_S)
+"""More than twice as long as a hold lasts on the stage."""
+CLOCK = "jump clock"
 MODULES = (
     "web.front", "web", "pipeline.seatlock", "pipeline.bank", "pipeline.relay", "pipeline.dispatcher",
     "pipeline.worker", "pipeline.autoscaler", "web.updates", "pipeline.sweeper",
@@ -47,7 +49,7 @@ KINDS = (
     *(f"{way} line to {asked}" for asked in ASKED for way in WAYS),
     *(f"die {step}" for step in sorted(FAILPOINTS)),
     *(f"fill disk of {whom}" for whom in FULL_DISK),
-    "jump clock",
+    CLOCK,
     "empty redis",
     "end postgres sessions",
 )
@@ -86,6 +88,7 @@ class Faults:
     kinds: Sequence[str] = KINDS
     injected: list[Injected] = field(default_factory=list)
     _lines: dict[tuple[str, str], Lock] = field(default_factory=dict)
+    _clock: Lock = field(default_factory=Lock)
     _killed: dict[int, deque[float]] = field(default_factory=dict)
 
     def run(self, seed: int, until: float) -> None:
@@ -135,8 +138,12 @@ class Faults:
             lock = self._lines.setdefault(pair, Lock())
             if not lock.acquire(blocking=False):
                 raise LookupError(pair)
-            with like_this(self.stage.lines[pair], way, lock):
+            line = self.stage.lines[pair]
+            before = line.met
+            with like_this(line, way, lock):
                 over.wait(lasts)
+            if line.met == before:
+                raise LookupError("nobody was there")
             return f"{pair[0]} to {asked}"
 
         return disturb
@@ -187,10 +194,20 @@ class Faults:
 
     def _jump(self, _: str, lasts: float, pick: float, over: Event) -> str:
         """The host of the second copies is early or late for a while."""
-        self.stage.clock.write_text(str(JUMPS_S[pick < EVEN]))
-        over.wait(lasts)
-        self.stage.clock.write_text("0")
+        if not self._clock.acquire(blocking=False):
+            raise LookupError("one jump at a time")
+        with self._clock_is(JUMPS_S[pick < EVEN]):
+            over.wait(lasts)
         return "second copies"
+
+    @contextmanager
+    def _clock_is(self, seconds: float) -> Iterator[None]:
+        self.stage.clock.write_text(str(seconds))
+        try:
+            yield
+        finally:
+            self.stage.clock.write_text("0")
+            self._clock.release()
 
     def _empty(self, *_: object) -> str:
         client = redis.Redis.from_url(self.stage.system.settings.redis_url, socket_timeout=2)

@@ -34,6 +34,7 @@ SECTIONS = [(f"Sector {n}", 20, 25, "10.00") for n in range(1, 13)]
 EMPTIED, EMPTIED_S = "Redis emptied", 22.0
 """The same for FLUSHALL, in the middle of 500 orders."""
 MINUTE_S, SEED = 60.0, 1
+ANSWERED_MIN = 0.999
 VERDICT_S_MAX = 60.0
 BACKLOG_S_MAX = 60.0
 AWAY = (0, 502, 503, 504)
@@ -71,11 +72,12 @@ class Load:
         begun, running = monotonic(), []
         for number in range(int(seconds * RATE)):
             sleep(max(0.0, begun + number / RATE - monotonic()))
-            running.append(self._crowd.submit(self._buy, *next(self._seats), number))
+            wanted = next(self._seats)
+            running.append(self._crowd.submit(self._buy, *wanted, number, monotonic()))
         return running
 
-    def _buy(self, event: int, seat: int, number: int) -> Bought:
-        key, began, first, tries = str(uuid4()), monotonic(), 0.0, 0
+    def _buy(self, event: int, seat: int, number: int, began: float) -> Bought:
+        key, first, tries = str(uuid4()), 0.0, 0
         while True:
             tries += 1
             try:
@@ -122,16 +124,21 @@ def line(system: System, load: Load, whom: str) -> str:
     ended = monotonic()
     bought = [one.result() for one in (*calm, *after)]
     wait_for(lambda: backlog(system) == 0, BACKLOG_S_MAX, f"{whom}: the backlog does not go")
-    gone = max(0.0, monotonic() - ended)
+    gone = monotonic() - ended
     done, right = _verdict(system, bought)
     orders = len(bought)
+    before = p95([one.result() for one in calm])
     fault = [one for one in bought if killed - 1 < one.began < killed + BACK_S]
     later = [one for one in bought if one.began >= killed + BACK_S]
     return (
         f"| {whom} | {orders} | {done} | {orders - done} | {sum(one.tries > 1 for one in bought)}"
-        f" | {p95([one.result() for one in calm]):.0f} | {p95(fault):.0f} | {p95(later):.0f} | {gone:.1f}"
-        f" | {'right' if right else 'WRONG'} |\n"
+        f" | {before:.0f} | {p95(fault):.0f} | {p95(later):.0f} | {gone:.1f}"
+        f" | {_said(right=right, quick=p95(later) <= 2 * before)} |\n"
     )
+
+
+def _said(*, right: bool, quick: bool) -> str:
+    return ("right" if quick else "SLOW") if right else "WRONG"
 
 
 def _verdict(system: System, bought: list[Bought]) -> tuple[int, bool]:
@@ -148,7 +155,10 @@ def _verdict(system: System, bought: list[Bought]) -> tuple[int, bool]:
 
 
 def random_kills(system: System, load: Load, minutes: int) -> bool:
-    """A random one killed each minute; gives whether every order was right."""
+    """A random one killed each minute; gives whether every order was right, and enough requests were.
+
+    To be asked to come back is an answer, and what the contract says of a server that is away.
+    """
     random, bought = Random(SEED), list[Bought]()
     sys.stdout.write("| minute | killed | p95 ms | unfinished |\n|---|---|---|---|\n")
     for minute in range(1, minutes + 1):
@@ -171,7 +181,7 @@ def random_kills(system: System, load: Load, minutes: int) -> bool:
         f" {asked - well - busy} without an answer ({100 * (asked - well - busy) / asked:.3f} %);"
         f" {'right' if right else 'WRONG'}\n"
     )
-    return right
+    return right and well + busy >= ANSWERED_MIN * asked
 
 
 def backlog(system: System) -> int:
@@ -206,7 +216,7 @@ def in_turn(system: System, load: Load) -> bool:
         rows.append(line(system, load, whom))
         sys.stdout.write(rows[-1])
         sys.stdout.flush()
-    return not any("WRONG" in row for row in rows)
+    return all(row.endswith("| right |\n") for row in rows)
 
 
 if __name__ == "__main__":

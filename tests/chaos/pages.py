@@ -1,7 +1,7 @@
 """Buyers who use the pages: session, forms and a socket instead of a token and JSON."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from html import unescape
@@ -20,6 +20,8 @@ LISTEN_S, COME_BACK_S = 1.0, 0.5
 FIELD = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)"')
 STATE = re.compile(r'id="order-([0-9a-f-]{36})" class="order" data-status="([A-Z]+)"')
 WAITS = "<progress"
+HELD, ORDERED = 200, 201
+"""What the way on from a form means, in the API's words: to the checkout, to an order."""
 
 Form = list[tuple[str, str]]
 
@@ -51,18 +53,23 @@ class PageBuyer(Buyer):
 
     def _buy(self, seats: list[int], until: float) -> None:
         wish = self._wish(seats)
-        self._page("hold", f"/events/{self._history.event_id}/holds", _seats(wish.seats))
+        path = f"/events/{self._history.event_id}/holds"
+        held, _ = self._page("hold", path, _seats(wish.seats), seats=wish.seats)
         form = self._checkout(wish)
         if form is None:
             return
         shown = [int(value) for name, value in form if name == "seat"]
+        if held.status == HELD and not set(wish.seats) <= set(shown):
+            self._history.calls.append(replace(held, what="shown", answer={"error": "hold_lost"}))
+        if not shown:
+            return
         self._forms[wish.key] = form
         self._until_decided(replace(wish, seats=shown), until)
 
     def _checkout(self, wish: Wish) -> Form | None:
         """What the form of the checkout says, with this wish's key and card; None: nothing is held."""
         call, text = self._page("checkout", f"/events/{self._history.event_id}/checkout")
-        if call.status != 200 or 'name="idempotency_key"' not in text:
+        if call.status != 200:
             return None
         shown = [(name, unescape(value)) for name, value in FIELD.findall(text)]
         kept = [(n, v) for n, v in shown if n not in ("idempotency_key", "back", "payment_method")]
@@ -78,7 +85,7 @@ class PageBuyer(Buyer):
         told = [call for call in self._history.calls if call.key == wish.key]
         if told and told[-1].error == "in_progress":
             return self._purchase(wish)
-        call, _ = self._page("order", "/orders", self._forms[wish.key], wish)
+        call, _ = self._page("order", "/orders", self._forms[wish.key], wish=wish)
         return call
 
     def _purchase(self, wish: Wish) -> Call:
@@ -96,13 +103,20 @@ class PageBuyer(Buyer):
         return call
 
     def _look(self, order: str) -> None:
-        self._page("look", f"/orders/{order}")
+        self._page("look", f"/orders/{order}", of=order)
 
     def _cancel(self, order: str) -> None:
-        self._page("cancel", f"/orders/{order}/cancel", [])
+        self._page("cancel", f"/orders/{order}/cancel", [], of=order)
 
     def _page(
-        self, what: str, path: str, form: Form | None = None, wish: Wish | None = None
+        self,
+        what: str,
+        path: str,
+        form: Form | None = None,
+        *,
+        wish: Wish | None = None,
+        seats: Sequence[int] = (),
+        of: str = "",
     ) -> tuple[Call, str]:
         """Ask for a page or send a form; where it leads is what it says."""
         began = monotonic()
@@ -119,10 +133,14 @@ class PageBuyer(Buyer):
             text = ""
         else:
             status, answer = _read(said)
+            if what == "cancel" and status == ORDERED:
+                # The way back to the order is what a page says of one that it called off.
+                status, answer = 200, {"order_uuid": of, "status": "CANCELLED"}
             call = Call(
                 self._name, what, "", began, monotonic(), status, answer, (), "", _told(said)
             )
             text = said.text
+        call = replace(call, seats=tuple(seats), of=of)
         if wish is not None:
             call = replace(call, key=wish.key, seats=tuple(wish.seats), card=wish.card)
         if what != "ask":
@@ -144,7 +162,8 @@ class PageBuyer(Buyer):
     def _listen(self, over: Event) -> None:
         address = self._addresses[0]
         while not over.is_set():
-            cookies = "; ".join(f"{one.name}={one.value}" for one in self._browser.cookies)
+            kept = self._browser.cookies.copy()
+            cookies = "; ".join(f"{one.name}={one.value}" for one in kept)
             try:
                 socket = websocket.create_connection(
                     address.replace("http", "ws", 1) + "/ws",
@@ -154,6 +173,13 @@ class PageBuyer(Buyer):
                 )
                 socket.settimeout(LISTEN_S)
                 self._hear(socket, over)
+            except websocket.WebSocketBadStatusException as error:
+                now, status = monotonic(), error.status_code
+                headers = {"Retry-After": "0"}  # a socket comes back by itself
+                self._history.calls.append(
+                    Call(self._name, "listen", "", now, now, status, {}, headers=headers)
+                )
+                over.wait(COME_BACK_S)
             except (OSError, websocket.WebSocketException):
                 over.wait(COME_BACK_S)
 

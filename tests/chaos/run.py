@@ -11,10 +11,11 @@ from time import monotonic, sleep
 
 import psycopg
 
+from tests.chaos import checker
 from tests.chaos.buyers import History
 from tests.chaos.checker import HOLD_S, check, met_a_fault, near, purchases, rules
 from tests.chaos.crowd import API_BUYERS, PAGE_BUYERS, drive
-from tests.chaos.faults import KINDS, Faults
+from tests.chaos.faults import CLOCK, EARLY_S, KINDS, Faults
 from tests.chaos.mutants import Change
 from tests.chaos.pages import visitor
 from tests.chaos.stage import Stage, staged
@@ -101,7 +102,11 @@ def _piece(stage: Stage, plan: Plan, report: Report, folder: Path) -> None:
     system, faults, histories = stage.system, Faults(stage, plan.kinds), []
     seeds, seconds = plan.seeds, plan.seconds
     tokens = system.provider("tokens", str(API_BUYERS * (len(seeds) + 1)))
+    tokens_at = monotonic()
     visitors = [visitor(system.address) for _ in range(PAGE_BUYERS * (len(seeds) + 1))]
+    if CLOCK in plan.kinds:
+        # A host that is early must not find that they were made in the future.
+        sleep(max(0.0, tokens_at + EARLY_S - monotonic()))
     for number, seed in enumerate(seeds):
         event = hall_in(system.settings.database_url, SECTIONS)
         mine = tokens[number * API_BUYERS : (number + 1) * API_BUYERS]
@@ -119,7 +124,7 @@ def _piece(stage: Stage, plan: Plan, report: Report, folder: Path) -> None:
     calm = History(0, event.id, monotonic(), monotonic() + plan.calm_s)
     drive(calm, event.seats, tokens[-API_BUYERS:], visitors[-PAGE_BUYERS:], stage.addresses)
     begun = monotonic()
-    _quiet(system)
+    quiet = _quiet(system)
     report.settled_s.append(monotonic() - begun)
     (folder / "faults.jsonl").write_text(
         "".join(json.dumps(asdict(one)) + "\n" for one in faults.injected)
@@ -127,7 +132,12 @@ def _piece(stage: Stage, plan: Plan, report: Report, folder: Path) -> None:
     report.hits.update(one.kind for one in faults.injected)
     for history in histories:
         _count(system, history, faults, report)
-    broken = [*rules(system), *check(system, calm, faults.injected, monotonic())]
+    broken = [
+        *rules(system),
+        *check(system, calm, faults.injected, monotonic()),
+        *checker.calm(calm),
+        *([] if quiet else [f"something is still under way after {QUIET_S_MAX:.0f} s"]),
+    ]
     if broken:
         report.wrong.setdefault(0, []).extend(broken)
 
@@ -151,13 +161,14 @@ def _count(system: System, history: History, faults: Faults, report: Report) -> 
     sys.stdout.flush()
 
 
-def _quiet(system: System) -> None:
-    """Until nothing is under way, or for as long as that may take; what is left is then wrong."""
+def _quiet(system: System) -> bool:
+    """Until nothing is under way, or for as long as that may take; False: something is."""
     deadline = monotonic() + QUIET_S_MAX
     while monotonic() < deadline:
         try:
             if system.rows(LATE_PURCHASES)[0][0] == 0:
-                return
+                return True
         except psycopg.OperationalError:
             pass  # it is being restarted
         sleep(0.5)
+    return False

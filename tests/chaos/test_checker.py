@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from pipeline.bank.cards import PAYS
 from tests.chaos import checker
 from tests.chaos.buyers import Call, History
-from tests.chaos.checker import HOLD_S, PROMPT_S, Truth
+from tests.chaos.checker import CALM_ORDERS_MIN, HOLD_S, PROMPT_S, Truth
 from tests.chaos.faults import Injected
 
 ORDER, KEY = "11111111-1111-4111-8111-111111111111", "a-key"
@@ -31,9 +32,9 @@ RIGHT = Truth(
     [SimpleNamespace(uuid=ORDER, key=KEY, step="PLACED", amount=Decimal("80.00"))],
     {ORDER: SimpleNamespace(uuid=ORDER, buyer="x", status="COMPLETED", total_amount=Decimal("80.00"),
                             settled_at=None, took=0.5, age=NOW - 10)},
-    [SimpleNamespace(uuid=ORDER, seat_id=7, voided_at=None, code="C")],
-    [SimpleNamespace(id=7, status="SOLD", uuid=ORDER, lapsed=False),
-     SimpleNamespace(id=8, status="AVAILABLE", uuid=None, lapsed=None)],
+    [SimpleNamespace(uuid=ORDER, seat_id=7, price=Decimal("80.00"), voided_at=None, code="C")],
+    [SimpleNamespace(id=7, status="SOLD", price=Decimal("80.00"), uuid=ORDER, stuck=False),
+     SimpleNamespace(id=8, status="AVAILABLE", price=Decimal("80.00"), uuid=None, stuck=False)],
     {ORDER: {"state": "captured", "captured": "80.00", "refunded": "0"}},
 )  # fmt: skip
 TOLD = history(call(), call("look", 200, 12.0, answer={"order_uuid": ORDER, "status": "COMPLETED"}))
@@ -47,6 +48,12 @@ def order(**columns: Any) -> Truth:
     """The right rows with an order that is a little different."""
     changed = SimpleNamespace(**{**vars(RIGHT.orders[ORDER]), **columns})
     return replace(RIGHT, orders={ORDER: changed})
+
+
+def seats(**columns: Any) -> Truth:
+    """The right rows with a first seat that is a little different."""
+    first, *others = RIGHT.seats
+    return replace(RIGHT, seats=[SimpleNamespace(**{**vars(first), **columns}), *others])
 
 
 def bank(**columns: str) -> Truth:
@@ -66,9 +73,13 @@ TICKET = RIGHT.tickets[0]
     [
         (replace(RIGHT, tickets=[TICKET, SimpleNamespace(**{**vars(TICKET), "uuid": OTHER})],
                  orders={**RIGHT.orders, OTHER: RIGHT.orders[ORDER]}), "was sold to"),
-        (replace(RIGHT, seats=[SimpleNamespace(id=7, status="AVAILABLE", uuid=None)]), "seat 7 is AVAILABLE"),
-        (replace(RIGHT, seats=[SimpleNamespace(id=7, status="SOLD", uuid=OTHER)]), "is SOLD for"),
-        (replace(RIGHT, seats=[*RIGHT.seats, SimpleNamespace(id=9, status="SOLD", uuid=OTHER)]), "seat 9 is SOLD"),
+        (seats(status="AVAILABLE", uuid=None), "seat 7 is AVAILABLE"),
+        (seats(uuid=OTHER), "is SOLD for"),
+        (replace(RIGHT, tickets=[]), "seat 7 is SOLD with the tickets []"),
+        (seats(stuck=True), "seat 7 is still LOCKED"),
+        (seats(price=Decimal("35.50")), "a ticket for seat 7 costs 80.00"),
+        (replace(RIGHT, tickets=[SimpleNamespace(**{**vars(TICKET), "seat_id": 8})]), "wanted (7,) and got [8]"),
+        (order(status="CANCELLED", settled_at=1), "is CANCELLED and nobody asked for it"),
         (replace(RIGHT, orders={}, tickets=[], seats=[]), "was accepted and is not there"),
         (replace(RIGHT, purchases=[PLACED, SimpleNamespace(**{**vars(PLACED), "uuid": OTHER})]), "made 2 orders"),
         (replace(RIGHT, purchases=[PLACED, SimpleNamespace(uuid=OTHER, key="b", step="HELD")]), "stands at HELD"),
@@ -101,11 +112,39 @@ def test_money_that_a_refused_purchase_left_is_found() -> None:
         ((call(), call(at=12, status=402, answer={"error": "payment_declined"})), "was declined and accepted"),
         ((call("look", 200, 12, answer={"order_uuid": ORDER, "status": "FAILED"}),), "was told FAILED and is COMPLETED"),
         ((call(status=500),), "was answered 500"),
+        ((call(status=401),), "was answered 401"),
+        ((call("listen", 403),), "was answered 403"),
+        ((call(status=402, card=PAYS, key="b"),), "was declined with a card that pays"),
+        ((call(status=409, key="b", seats=(9,), answer={"unavailable": [9]}),), "nobody else wanted it"),
+        ((call("shown", 200, key="", answer={"error": "hold_lost"}),), "the checkout does not show them"),
+        ((call(key="b", answer={"order_uuid": ORDER}),), "key b was told of order"),
+        ((call(), call("push", 200, buyer="1-1", answer={"order_uuid": ORDER})), "were told of orders of one account"),
+        ((call(), call("push", 200, answer={"order_uuid": OTHER})), "was told of orders of 2 accounts"),
         ((call(status=503),), "without a time to come back"),
     ],
 )  # fmt: skip
 def test_what_was_told_and_is_not_so_is_found(calls: tuple[Call, ...], sentence: str) -> None:
-    assert sentence in found(history(*calls))
+    others = SimpleNamespace(**{**vars(RIGHT.orders[ORDER]), "uuid": OTHER, "buyer": "y"})
+    truth = replace(RIGHT, orders={**RIGHT.orders, OTHER: others})
+    assert sentence in found(history(*calls), truth)
+
+
+def test_an_order_that_its_buyer_called_off_is_right() -> None:
+    asked = call("cancel", 0, 12.0, key="", of=ORDER)
+    assert "nobody asked" not in found(history(call(), asked), order(status="CANCELLED"))
+
+
+def test_a_calm_in_which_nobody_is_served_is_found() -> None:
+    pushed = call("push", 200, answer={"order_uuid": ORDER})
+    served = [call(at=at) for at in range(CALM_ORDERS_MIN)]
+    assert list(checker.calm(history(*served, pushed))) == []
+    assert list(checker.calm(history(*served))) == [
+        "in the calm 5 orders were accepted and 0 pushed"
+    ]
+    refused = call(status=503, headers={"Retry-After": "2"})
+    assert list(checker.calm(history(*served, pushed, refused))) == [
+        "in the calm order was answered 503"
+    ]
 
 
 def test_a_hold_that_somebody_else_got_is_found() -> None:

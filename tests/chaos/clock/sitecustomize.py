@@ -14,28 +14,37 @@ import time_machine
 LOOK_S = 0.05
 
 
-def follow(file: Path) -> None:
-    """Be as far off as the file says, for ever."""
-    off, travel = 0.0, None
-    while True:
-        sleep(LOOK_S)
-        wanted = float(file.read_text() or 0)
-        if wanted == off:
-            continue
-        if travel is not None:
-            travel.stop()
-        off, travel = wanted, None
-        if wanted:
-            travel = time_machine.travel(datetime.now(UTC) + timedelta(seconds=wanted), tick=True)
-            travel.start()
+class Clock:
+    """This process's clock, and how far it is off."""
 
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._off = 0.0
+        self._travel: time_machine.travel | None = None
 
-def begin() -> None:
-    """A thread of its own; a forked child needs another."""
-    file = Path(os.environ["CHAOS_CLOCK"])
-    threading.Thread(target=follow, args=(file,), daemon=True).start()
+    def begin(self) -> None:
+        """A thread follows the file. A forked child has the parent's clock, and no thread."""
+        threading.Thread(target=self._follow, daemon=True).start()
+
+    def _follow(self) -> None:
+        while True:
+            sleep(LOOK_S)
+            wanted = float(self._file.read_text() or self._off)
+            if wanted != self._off:
+                self._set(wanted)
+
+    def _set(self, seconds: float) -> None:
+        if self._travel is not None:
+            self._travel.stop()
+            self._travel = None
+        self._off = seconds
+        if seconds:
+            there = datetime.now(UTC) + timedelta(seconds=seconds)
+            self._travel = time_machine.travel(there, tick=True)
+            self._travel.start()
 
 
 if "CHAOS_CLOCK" in os.environ:
-    begin()
-    os.register_at_fork(after_in_child=begin)
+    clock = Clock(Path(os.environ["CHAOS_CLOCK"]))
+    clock.begin()
+    os.register_at_fork(after_in_child=clock.begin)
