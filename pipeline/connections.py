@@ -1,8 +1,8 @@
 """Connections to Postgres and Redis: who may do what, and how long anybody waits."""
 
 from functools import cache
-from threading import Lock
-from typing import Any, Literal
+from threading import Event, Lock, Thread
+from typing import Any, ClassVar, Literal
 
 import redis
 from psycopg import Connection, OperationalError
@@ -22,6 +22,9 @@ WEB_STATEMENT_S = 2.8
 """Somebody waits for a page, or for what it says when Postgres is away."""
 ANSWER_S = 0.2
 """So much later than its own limit a Postgres that has said nothing is away."""
+SHUTDOWN = "57P"
+"""SQLSTATEs of a server that ends a connection."""
+IDLE_S = 5.0
 CONNECT_TIMEOUT_S = 3
 POOL_WAIT_S = 3.0
 REDIS_ASKED_S = 0.3
@@ -37,6 +40,8 @@ class Answering(Connection[Any]):
     """
 
     answer_s = STATEMENT_S + ANSWER_S
+    troubled: ClassVar[list[Event]] = []
+    """Set when one is found dead: whoever watches a pool looks at the others."""
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """As psycopg's, with a limit where the caller gives none."""
@@ -46,6 +51,9 @@ class Answering(Connection[Any]):
             # Without a state it is no answer, and what still comes belongs to nobody's question.
             if timeout is None and error.sqlstate is None:
                 self.close()
+            if self.closed or str(error.sqlstate).startswith(SHUTDOWN):
+                for one in self.troubled:
+                    one.set()
             raise
 
 
@@ -90,7 +98,7 @@ def pool(role: Role, size: int = 8) -> Pool:
 @cache
 def _pool(role: Role, size: int) -> Pool:
     address, how = _address(role)
-    return ConnectionPool(
+    made: Pool = ConnectionPool(
         address,
         connection_class=_limits(role)[0],
         min_size=1,
@@ -100,6 +108,24 @@ def _pool(role: Role, size: int) -> Pool:
         kwargs=how,
         name=role,
     )
+    Thread(target=_watch, args=(made,), daemon=True).start()
+    return made
+
+
+def _watch(watched: Pool) -> None:
+    """Replace what is dead in a pool that nobody used for a while, or where one was found dead.
+
+    Else each of its connections would cost somebody their answer after a restart of Postgres.
+    """
+    troubled, asked = Event(), -1
+    Answering.troubled.append(troubled)
+    while not watched.closed:
+        found_dead = troubled.wait(IDLE_S)
+        troubled.clear()
+        last, asked = asked, watched.get_stats()["requests_num"]
+        if found_dead or asked == last:
+            watched.check()
+    Answering.troubled.remove(troubled)
 
 
 def dedicated(role: Role) -> Connection[Any]:

@@ -1,7 +1,8 @@
 """A Postgres that says nothing is away soon: nobody waits for ever, and nobody waits behind them."""
 
 from collections.abc import Iterator
-from time import monotonic
+from contextlib import ExitStack
+from time import monotonic, sleep
 
 import psycopg
 import pytest
@@ -12,6 +13,7 @@ from pipeline import connections
 from pipeline.connections import Answering
 from pipeline.settings import settings
 from sql import read
+from tests.journey.system import wait_for
 from tests.lines import Line
 
 ANSWER_S = 0.3
@@ -84,3 +86,44 @@ def test_only_what_is_like_an_absence_is_answered_like_one(
         expected = OperationalError if away else psycopg.InternalError
         with pytest.raises(expected):
             read(connection, "orders.waiting")
+
+
+def ended(ours: connections.Pool) -> None:
+    """Postgres ends what the pool keeps, as when it is restarted."""
+    with ExitStack() as several:
+        idle = [several.enter_context(ours.connection()) for _ in range(4)]
+        pids = [one.info.backend_pid for one in idle]
+    ends = "SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) AS pid"
+    living = "SELECT 1 FROM pg_stat_activity WHERE pid = ANY (%s)"
+    with psycopg.connect(settings().database_url, autocommit=True) as owner:
+        owner.execute(ends, [pids])
+        wait_for(lambda: not owner.execute(living, [pids]).fetchall(), 5, "they go on")
+
+
+def failures(ours: connections.Pool) -> int:
+    failed = 0
+    for _ in range(8):
+        try:
+            with ours.connection() as connection:
+                connection.execute("SELECT 1")
+        except OperationalError:
+            failed += 1
+            sleep(0.5)
+    return failed
+
+
+def test_after_a_restart_only_the_first_finds_a_dead_connection() -> None:
+    ours = connections.pool("web")
+    ended(ours)
+    assert failures(ours) <= 1
+
+
+def test_a_pool_that_was_idle_has_no_dead_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "IDLE_S", 0.1)
+    ours = connections._pool.__wrapped__("web", 8)  # noqa: SLF001  one of its own, watched so often
+    try:
+        ended(ours)
+        sleep(1)
+        assert failures(ours) == 0
+    finally:
+        ours.close()

@@ -69,18 +69,19 @@ def test_a_page_asks_as_often_for_twenty_as_for_one(
     wide = hall(sections=[(f"Sector {number}", 10, 10, "10.00") for number in range(1, 21)])
     sign_in(client, ANA)
     session = 1  # who asks
+    mode = 1  # whether tickets are late, every two seconds a process
     with asked(session + 2, "the list"):
         assert client.get("/events").text.count('class="bill k-') == 20
     with asked(session + 2, "a search"):
         client.get("/events?q=noche", headers={"HX-Request": "true"})
-    with asked(session + 4, "an event"):
+    with asked(session + mode + 4, "an event"):
         client.get(f"/events/{events[0].id}")
-    with asked(session + 4, "a hall of twenty sections"):
+    with asked(session + mode + 4, "a hall of twenty sections"):
         assert client.get(f"/events/{wide.id}").text.count('<li data-s="') == 20
-    with asked(session + 5, "a section"):
+    with asked(session + mode + 5, "a section"):
         assert client.get(f"/events/{wide.id}?section=3").text.count('name="seat"') == 100
     take(client, wide, wide.seats[:10])
-    with asked(session + 3, "the checkout"):
+    with asked(session + mode + 3, "the checkout"):
         assert client.get(f"/events/{wide.id}/checkout").text.count('name="seat"') == 10
     for number in range(10):
         bought(events[number])
