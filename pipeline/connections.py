@@ -1,5 +1,6 @@
 """Connections to Postgres and Redis: who may do what, and how long anybody waits."""
 
+from contextlib import suppress
 from functools import cache
 from threading import Event, Lock, Thread
 from typing import Any, ClassVar, Literal
@@ -7,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import redis
 from psycopg import Connection, OperationalError
 from psycopg.rows import namedtuple_row
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, PoolClosed
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -124,7 +125,8 @@ def _watch(watched: Pool) -> None:
         troubled.clear()
         last, asked = asked, watched.get_stats()["requests_num"]
         if found_dead or asked == last:
-            watched.check()
+            with suppress(PoolClosed):
+                watched.check()
     Answering.troubled.remove(troubled)
 
 

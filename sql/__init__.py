@@ -10,11 +10,13 @@ from typing import Any
 
 import aiosql
 from psycopg import Connection, InternalError, OperationalError
+from psycopg.errors import FeatureNotSupported
 
 HERE = Path(__file__).parent
 
 Row = Any
 """A named tuple with the query's columns (`row_factory` of pipeline.connections)."""
+OLD_PLAN = "cached plan must not change result type"
 READ_ONLY = "25006"
 NO_FILE = re.compile("could not (access|close|create|extend|fsync|open|read|truncate|write)")
 """What Postgres says of files, where the system's reason has no SQLSTATE of its own."""
@@ -48,9 +50,23 @@ def write(connection: "Connection[Row]", name: str, /, **parameters: object) -> 
     return _run(connection, name, parameters)
 
 
+def _executed(connection: "Connection[Row]", name: str, parameters: dict[str, object]) -> Any:
+    """Run it, prepared as psycopg sees fit. A plan from before a column was added is made anew.
+
+    A release goes on while the next one's migrations expand the tables below it.
+    """
+    try:
+        return connection.execute(statement(name), parameters)
+    except FeatureNotSupported as error:
+        if OLD_PLAN not in str(error) or not connection.autocommit:
+            raise
+        connection.execute("DEALLOCATE ALL")
+        return connection.execute(statement(name), parameters)
+
+
 def _run(connection: "Connection[Row]", name: str, parameters: dict[str, object]) -> list[Row]:
     try:
-        cursor = connection.execute(statement(name), parameters)
+        cursor = _executed(connection, name, parameters)
     except InternalError as error:
         if error.sqlstate != READ_ONLY and not NO_FILE.search(str(error)):
             raise

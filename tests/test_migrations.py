@@ -11,6 +11,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from pipeline.settings import settings
+from sql import read
 from sql.__main__ import MigrationError, load_demo, migrate
 
 EXPANDS_FROM = "012"
@@ -114,3 +115,17 @@ def test_the_release_before_can_live_with_each() -> None:
 )
 def test_what_it_could_not_live_with_is_found(text: str, fits: bool) -> None:
     assert (unfit("014_x.sql", text, {"012", "013"}) == "") is fits
+
+
+def test_statements_that_are_in_use_go_on_over_a_new_column(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sql.statement", lambda _: b"SELECT * FROM a")
+    with psycopg.connect(database, autocommit=True, prepare_threshold=1) as connection:
+        connection.execute("CREATE TABLE a AS SELECT 1 AS n")
+        for _ in range(3):
+            assert read(connection, "x") == [(1,)]
+        with psycopg.connect(database, autocommit=True) as another:
+            another.execute("ALTER TABLE a ADD COLUMN m int DEFAULT 2")
+        for _ in range(3):
+            assert read(connection, "x") == [(1, 2)]
