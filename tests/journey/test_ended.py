@@ -13,7 +13,7 @@ import requests
 from tests.halls import hall_in
 from tests.journey.system import System, is_ready, wait_for
 
-ENDS = 4
+ENDS = 2
 BUYERS = 8
 PAUSE_S = 0.05
 NOTICED_S_MAX = 13.0
