@@ -26,7 +26,7 @@ help: ## this list
 
 .venv/installed-dev: .venv/installed requirements-dev.txt
 	echo "installing what requirements-dev.txt names into .venv …"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r requirements-dev.txt
 	touch $@
 
 setup: .venv/installed ## install and prepare everything; then `honcho start -p 8000` runs it

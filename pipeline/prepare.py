@@ -10,7 +10,7 @@ import secrets
 import socket
 import subprocess
 import sys
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -24,6 +24,8 @@ from sql.__main__ import MigrationError, load_demo, migrate
 
 ROOT = Path(__file__).parent.parent
 PORTS = ("WEB_PORT", "UPDATES_PORT", "SEATLOCK_PORT", "BANK_PORT", "POSTGRES_PORT", "REDIS_PORT")
+PORTS_FROM, PORTS_TO, PORT_TRIES = 15_000, 32_000, 1_000
+"""Below what Linux and others hand out for outgoing connections, above what browsers refuse."""
 SECRETS = ("SECRET_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD")
 LEFTOVERS_S_MAX = 20.0
 OUTSIDE_S_MAX = 15.0
@@ -34,15 +36,22 @@ class PrepareError(Exception):
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody uses just now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    """Ports that nobody uses just now, nor will by accident.
+
+    Those that the system hands out itself are also the near ends of everybody's connections: one of
+    them may be taken in the moment in which a process is started anew. Raises OSError.
+    """
+    with ExitStack() as stack:
+        found: list[int] = []
+        for _ in range(PORT_TRIES):
+            if len(found) == count:
+                return found
+            port = PORTS_FROM + secrets.randbelow(PORTS_TO - PORTS_FROM)
+            one = stack.enter_context(socket.socket())
+            with suppress(OSError):
+                one.bind(("127.0.0.1", port))
+                found.append(port)
+    raise OSError("there are not enough free ports")
 
 
 def is_free(port: int) -> bool:
