@@ -7,11 +7,13 @@ KILLED := tests/journey/test_killed.py
 CHAOS := tests/chaos/test_chaos.py
 ENDED := tests/journey/test_ended.py
 CALM := tests/test_redis_away.py
+# Slow proofs whose short versions are tests/test_backup.py and tests/test_deadlines.py.
+PROOFS := tests/journey/test_restored.py tests/journey/test_full_disk.py
 LAST := $(KILLED) $(CHAOS) $(ENDED) $(CALM)
 # These go with the offline tests, so that the three parts are about equally long.
-ASIDE := tests/races tests/test_state_machine.py $(patsubst %,tests/journey/test_%.py,restored emptied)
+ASIDE := tests/races tests/test_state_machine.py tests/test_hostile.py tests/journey/test_emptied.py
 .DEFAULT_GOAL := help
-.PHONY: help setup run tunnel test test-journeys test-offline test-rest test-killed test-chaos lint bench audit fuzz schedules chaos kills backup restore dead-letters scan stubs translations pictures token tokens
+.PHONY: help setup run tunnel test test-journeys test-offline test-rest test-killed test-chaos lint bench audit fuzz schedules chaos kills proofs backup restore dead-letters scan stubs translations pictures token tokens
 .SILENT:
 
 help: ## this list
@@ -47,7 +49,7 @@ test: .venv/installed-dev ## every test, with real servers and a real browser
 
 # Three parts of about the same length, side by side: most of a journey is waiting.
 test-journeys: .venv/installed-dev
-	$(BIN)/python -m pytest -q tests/journey --ignore=tests/journey/offline $(patsubst %,--ignore=%,$(LAST) $(ASIDE))
+	$(BIN)/python -m pytest -q tests/journey --ignore=tests/journey/offline $(patsubst %,--ignore=%,$(LAST) $(ASIDE) $(PROOFS))
 
 test-offline: .venv/installed-dev
 	$(BIN)/python -m pytest -q tests/journey/offline
@@ -61,6 +63,9 @@ test-killed: .venv/installed-dev
 
 test-chaos: .venv/installed-dev
 	$(BIN)/python -m pytest -q $(CHAOS)
+
+proofs: .venv/installed-dev ## what takes longer: a destroyed system is restored, a disk is full
+	$(BIN)/python -m pytest -q $(PROOFS)
 
 lint: .venv/installed-dev ## ruff, bandit and mypy
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Redis is emptied in a rush, what nobody can read lies in every queue, a disk is full."""
+"""Redis is emptied in the middle of a rush, and what nobody can read lies in every queue."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
@@ -6,17 +6,14 @@ from time import monotonic
 from uuid import uuid4
 
 import psycopg
-import pytest
 import redis
 import requests
 
-from tests.disks import full
 from tests.journey.buyers import event_with
-from tests.journey.system import System, is_ready, wait_for
+from tests.journey.system import System, wait_for
 
 ORDERS = 200
 COMPLETED_S = 60.0
-ROOM_S = 30.0
 NEXT_S = 5.0
 """A second on a machine with nothing else to do."""
 
@@ -82,24 +79,3 @@ def test_what_is_poisoned_holds_nobody_up(system: System) -> None:
         )
         assert b"nonsense" in repr(client.xrange("dead-letters")).encode()
     assert not system.rows("SELECT 1 FROM orders.outbox")
-
-
-@pytest.mark.parametrize("writing", ["pipeline.local_services", "pipeline.bank"])
-def test_a_full_disk_is_told_and_over_when_there_is_room(system: System, writing: str) -> None:
-    event = event_with(system, 3)
-    seats, key = system.free_seats(event, 3), str(uuid4())
-    keeper = system.processes(writing)[0].parent()
-    assert keeper
-    before = (system.folder / "run.log").stat().st_size
-    ana = system.ana
-    with full(keeper):
-        told = [system.order(event, [seat], ana) for seat in seats[:2]]
-        told.append(system.order(event, [seats[2]], key=key))
-    assert {answer.status_code for answer in told} == {503}
-    assert all("Retry-After" in answer.headers for answer in told)
-    wait_for(lambda: is_ready(system.address), ROOM_S, "it does not come back")
-    answer = system.order_surely(event, [seats[2]], key, ROOM_S)
-    assert answer.status_code == 201
-    system.completed([answer.json()["order_uuid"]], ROOM_S)
-    log = (system.folder / "run.log").read_bytes()[before:].decode()
-    assert not [line for line in log.splitlines() if "web" in line and "Traceback" in line]
