@@ -47,7 +47,8 @@ class Answering(Connection[Any]):
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """As psycopg's, with a limit where the caller gives none."""
         try:
-            return super().wait(gen, interval, timeout or self.answer_s)
+            limit = self.answer_s if timeout is None else timeout
+            return super().wait(gen, interval, limit)
         except OperationalError as error:
             # Without a state it is no answer, and what still comes belongs to nobody's question.
             if timeout is None and error.sqlstate is None:
@@ -123,7 +124,7 @@ def _watch(watched: Pool) -> None:
     while not watched.closed:
         found_dead = troubled.wait(IDLE_S)
         troubled.clear()
-        last, asked = asked, watched.get_stats()["requests_num"]
+        last, asked = asked, watched.get_stats().get("requests_num", 0)
         if found_dead or asked == last:
             with suppress(PoolClosed):
                 watched.check()

@@ -34,13 +34,8 @@ SELECT count(*) AS unfinished, count(*) FILTER (WHERE dead_at IS NOT NULL) AS st
        coalesce(extract(epoch FROM now() - min(created_at) FILTER (WHERE status = 'PENDING' AND attempts = 0 AND retry_at IS NULL)), 0)::double precision AS seconds
   FROM orders.orders WHERE status IN ('PENDING', 'PROCESSING');
 
--- name: stuck
--- Dead-lettered orders, the oldest first.
-SELECT order_uuid, dead_at, event_id FROM orders.orders
- WHERE status IN ('PENDING', 'PROCESSING') AND dead_at IS NOT NULL ORDER BY dead_at LIMIT %(most)s::integer;
-
 -- name: stuck_of_event
--- How many of them an event has, for its organiser alone.
+-- How many dead-lettered orders an event has, for its organiser alone.
 SELECT count(*) AS orders FROM orders.orders JOIN catalog.events ON events.id = orders.event_id
  WHERE orders.event_id = %(event_id)s::integer AND events.organiser = %(organiser)s::text
    AND orders.status IN ('PENDING', 'PROCESSING') AND orders.dead_at IS NOT NULL;

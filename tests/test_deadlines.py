@@ -122,6 +122,7 @@ def test_a_pool_that_was_idle_has_no_dead_connection(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(connections, "IDLE_S", 0.1)
     ours = connections._pool.__wrapped__("web", 8)  # noqa: SLF001  one of its own, watched so often
     try:
+        sleep(0.5)  # nobody has used it yet
         ended(ours)
         sleep(1)
         assert failures(ours) == 0

@@ -32,7 +32,7 @@ class State:
     waiting: Any
     """Orders that are `unfinished` and `stuck`, and the `seconds` of the oldest; None: unknown."""
     letters: list[Any]
-    """The oldest dead-lettered orders: `order_uuid`, `dead_at`, `event_id`."""
+    """The oldest dead-lettered orders, as `make dead-letters` lists them."""
     at: datetime
 
     @property
@@ -67,7 +67,7 @@ def state(*, whole: bool) -> State:
     if whole and parts["postgres"]:
         waiting = _read_waiting()
         with pool("web").connection() as connection:
-            letters = read(connection, "orders.stuck", most=LETTERS_SHOWN)
+            letters = read(connection, "orders.dead", most=LETTERS_SHOWN)
     return State({**parts, "bank": _bank()}, waiting, letters, datetime.now(UTC))
 
 
