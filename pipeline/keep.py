@@ -1,20 +1,26 @@
-"""Keeps one process alive: `python -m pipeline.keep [--last] command …`.
+"""Keeps one process alive: `python -m pipeline.keep [--last] [--door SETTING] command …`.
 
 honcho ends everything when one child ends, so each Procfile line runs under a keeper: it starts the
 process again after a crash (at once, then after 1, 2, 4 s), gives up after too many, passes SIGTERM
-on, and takes its child with it when it goes or when the launcher above it is gone.
+on, and takes its child with it when it goes or when the launcher above it is gone. The port in a
+setting (`--door WEB_PORT`) is its door: it stays open while the process starts anew.
 """
 
+import argparse
 import os
 import signal
 import subprocess
 import sys
 from collections import deque
+from collections.abc import Sequence
+from socket import socket
 from threading import Event
 from time import monotonic
 
 import psutil
 
+from pipeline.doors import PortInUseError, named, opened
+from pipeline.settings import settings
 from pipeline.signals import die_with_parent
 
 PAUSES_S = (0.1, 1.0, 2.0, 4.0)
@@ -36,7 +42,7 @@ def pause_after(crashes: int) -> float | None:
     return PAUSES_S[min(crashes, len(PAUSES_S)) - 1]
 
 
-def keep(command: list[str], *, last: bool = False) -> int:
+def keep(command: list[str], doors: Sequence[socket] = (), *, last: bool = False) -> int:
     """Run the command until SIGTERM; gives the exit code of the keeper."""
     stop, changed = _signals()
     name = command[-1].rpartition(".")[2]
@@ -46,6 +52,8 @@ def keep(command: list[str], *, last: bool = False) -> int:
         began = monotonic()
         child = subprocess.Popen(
             command,
+            env={**os.environ, **(named(doors) if doors else {})},
+            pass_fds=[door.fileno() for door in doors],
             start_new_session=True,
             preexec_fn=lambda: die_with_parent(signal.SIGTERM),  # noqa: PLW1509  see embedded.py
         )
@@ -133,6 +141,25 @@ def _say(text: str) -> None:
     sys.stderr.flush()
 
 
+def main() -> int:
+    """What the command line asks for; gives the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m pipeline.keep")
+    parser.add_argument("--last", action="store_true", help="end when all others have")
+    parser.add_argument("--door", metavar="SETTING", help="keep the port in this setting open")
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    said = parser.parse_args()
+    try:
+        doors = _doors(said.door) if said.door else []
+    except PortInUseError as error:
+        _say(str(error))
+        return 1
+    return keep(said.command, doors, last=said.last)
+
+
+def _doors(setting: str) -> list[socket]:
+    # A browser asks for localhost, which has two addresses.
+    return opened(getattr(settings(), setting.lower()), both=setting == "PORT")
+
+
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    sys.exit(keep(arguments[arguments[0] == "--last" :], last=arguments[0] == "--last"))
+    sys.exit(main())

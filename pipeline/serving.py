@@ -10,6 +10,7 @@ from gunicorn.glogging import Logger
 from gunicorn.workers import gthread
 
 from pipeline import logs
+from pipeline.doors import inherited
 
 GRACE_S = 3
 KEEP_ALIVE_S = 75
@@ -56,12 +57,12 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
 
 
 def serve(create_app: Callable[[], Flask], port: int, **options: Any) -> None:
-    """Serve the app on a loopback port until SIGTERM."""
+    """Serve the app until SIGTERM, at the door that our keeper opened, else on a loopback port."""
     logs.configure()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     defaults = {
-        "bind": f"127.0.0.1:{port}",
+        "bind": [f"fd://{door}" for door in inherited()] or f"127.0.0.1:{port}",
         "worker_class": "gthread",
         "keepalive": KEEP_ALIVE_S,
         "graceful_timeout": GRACE_S,

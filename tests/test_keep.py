@@ -1,5 +1,7 @@
-"""The keeper: an orderly end is no crash, however often."""
+"""The keeper: an orderly end is no crash, however often; a door stays open while there is nobody."""
 
+import os
+import socket
 import subprocess
 import sys
 from time import sleep
@@ -7,6 +9,7 @@ from time import sleep
 import psutil
 
 from pipeline.keep import CRASHES_MAX
+from pipeline.prepare import free_ports, is_free
 from tests.journey.system import wait_for
 
 ENDS_WELL = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); time.sleep(60)"
@@ -41,3 +44,46 @@ def test_what_is_ended_well_starts_again_each_time() -> None:
         assert keeping.poll() is None
         keeping.terminate()
         assert keeping.wait(10) == 0
+
+
+ANSWERS_ONCE = """
+import os, socket
+from pipeline.doors import inherited
+[door] = inherited()
+caller, _ = socket.socket(fileno=door).accept()
+caller.sendall(str(os.getpid()).encode())
+caller.close()
+os._exit(1)
+"""
+
+
+def at_the_door(port: int) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline.keep", "--door", "WEB_PORT",
+         sys.executable, "-c", ANSWERS_ONCE],
+        env={**os.environ, "WEB_PORT": str(port)}, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def test_who_comes_while_a_process_starts_anew_waits_at_its_door() -> None:
+    [port] = free_ports(1)
+    with at_the_door(port) as keeping:
+        wait_for(lambda: not is_free(port), 10, "no door")
+        answered = []
+        for _ in range(3):  # each answers one and dies; nobody is refused meanwhile
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as caller:
+                answered.append(caller.recv(20))
+        assert len(set(answered)) == 3
+        assert b"" not in answered
+        keeping.terminate()
+        assert keeping.wait(10) == 0
+    assert is_free(port)
+
+
+def test_a_door_that_is_somebody_elses_is_told_in_a_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with at_the_door(port) as keeping:
+            _, said = keeping.communicate(timeout=10)
+    assert keeping.returncode == 1
+    assert said == f"Port {port} is in use: give another, as in `PORT=8001 make run`.\n"

@@ -1,6 +1,8 @@
 """seatlock over its real socket: holders, fences, all or nothing, and expiry by the database's time."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from time import sleep
 from typing import Any
 from uuid import uuid4
 
@@ -8,6 +10,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from pipeline.prepare import free_ports
 from pipeline.seatlock import client as seatlock
 from pipeline.seatlock import seatlock_pb2 as message
 from pipeline.seatlock.client import Hold, Refusal
@@ -15,6 +18,7 @@ from pipeline.seatlock.seatlock_pb2_grpc import InventoryServiceStub
 from pipeline.seatlock.server import SERVICE, serve
 from pipeline.settings import settings
 from tests.halls import Hall, change, hall
+from tests.journey.system import wait_for
 from tests.stations import one, rows
 
 pytestmark = pytest.mark.usefixtures("clean")
@@ -256,3 +260,35 @@ def test_the_standard_health_service_says_serving() -> None:
 def test_two_servers_cannot_share_an_address() -> None:
     with pytest.raises(OSError, match="bind"):
         serve(settings().seatlock_url)
+
+
+def test_who_asks_while_it_starts_anew_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is turned away within the deadline; after one has waited in vain nobody waits."""
+    [port] = free_ports(1)
+    address = f"127.0.0.1:{port}"
+    stub = InventoryServiceStub(grpc.insecure_channel(address))
+    monkeypatch.setattr(seatlock, "_stub", lambda: stub)
+    event = hall()
+    seatlock.patient.set()
+    with ThreadPoolExecutor(1) as crowd:
+        asked = crowd.submit(held, event, event.seats[:1])
+        sleep(0.5)
+        assert not asked.done()
+        server = serve(address)
+        assert [hold.id for hold in asked.result(5)] == event.seats[:1]
+    server.stop(0).wait()
+    monkeypatch.setattr(seatlock, "DEADLINE_S", 0.3)
+    for said in ("DEADLINE_EXCEEDED", "UNAVAILABLE"):
+        with pytest.raises(seatlock.SeatlockUnreachableError, match=said):
+            held(event, event.seats[:1])
+    server = serve(address)
+    wait_for(lambda: again(event), 5, "it is not asked again")
+    assert seatlock.patient.is_set()
+    server.stop(0).wait()
+
+
+def again(event: Hall) -> bool:
+    try:
+        return bool(held(event, event.seats[:1]))
+    except seatlock.SeatlockUnreachableError:
+        return False

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
+from threading import Event
 from typing import Any, Literal, TypeVar
 
 import grpc
@@ -146,6 +147,9 @@ class _SilenceError(Exception):
 
 SILENCE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 breaker = Breaker("seatlock", grpc.RpcError)
+patient = Event()
+"""Whether a call waits for a seatlock that starts anew; not after somebody has waited in vain."""
+patient.set()
 
 
 def _ask(call: Callable[..., Answer], request: Any) -> Answer:
@@ -161,11 +165,14 @@ def _ask(call: Callable[..., Answer], request: Any) -> Answer:
 def _heard(call: Callable[..., Answer], request: Any) -> Answer:
     """The answer. Raises _SilenceError where there is none."""
     try:
-        answer: Answer = call(request, timeout=DEADLINE_S)
+        answer: Answer = call(request, timeout=DEADLINE_S, wait_for_ready=patient.is_set())
     except grpc.RpcError as error:
+        if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
+            patient.clear()
         if error.code() in SILENCE:
             raise _SilenceError(error.code().name) from error
         raise
+    patient.set()
     return answer
 
 

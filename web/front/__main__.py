@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +10,12 @@ from threading import Event
 import urllib3
 
 from pipeline import logs
+from pipeline.doors import PortInUseError, inherited, opened
 from pipeline.settings import Settings, settings
 from pipeline.signals import die_with_parent, stopping
 from web.assets import digest, lay_out
 
 HERE = Path(__file__).parent
-LOOPBACK_4, LOOPBACK_6 = "127.0.0.1", "::1"
 WATCH_S = 0.2
 NOBODY = "255.255.255.255/32"
 SIGTERM = 15
@@ -29,23 +28,9 @@ def caddy() -> str:
     return str(own if own.exists() else found)
 
 
-def addresses(port: int) -> list[str]:
-    """The loopback addresses on which PORT can be served. Empty: somebody else has it."""
-    usable = []
-    for family, address in ((socket.AF_INET, LOOPBACK_4), (socket.AF_INET6, LOOPBACK_6)):
-        with socket.socket(family) as one:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                one.bind((address, port))
-            except OSError:
-                continue
-            usable.append(address)
-    return usable
-
-
-def binding(loopback: list[str], tunnel: Path | None) -> str:
+def binding(doors: list[int], tunnel: Path | None) -> str:
     """What Caddy binds; the socket file is for our user alone, so who comes by it is the tunnel."""
-    names = [f"[{one}]" if ":" in one else one for one in loopback]
+    names = [f"fd/{door}" for door in doors]
     return " ".join([*names, *([f"unix/{tunnel}|0600"] if tunnel else [])])
 
 
@@ -54,10 +39,12 @@ def main() -> int:
     logs.configure()
     stop = stopping()
     now = settings()
-    bind = addresses(now.port)
-    if LOOPBACK_4 not in bind:
-        sys.stderr.write(f"Port {now.port} is in use: give another, as in `PORT=8001 make run`.\n")
+    try:
+        own = [] if inherited() else opened(now.port, both=True)
+    except PortInUseError as error:
+        sys.stderr.write(f"{error}\n")
         return os.EX_CONFIG
+    doors = inherited() or [door.fileno() for door in own]
     making = now.data_dir / "address.new"
     making.write_text(f"http://localhost:{now.port}\n")
     making.rename(now.data_dir / "address")
@@ -71,7 +58,7 @@ def main() -> int:
             "XDG_DATA_HOME": str(now.data_dir / "caddy"),
             "XDG_CONFIG_HOME": str(now.data_dir / "caddy"),
             "FRONT_PORT": str(now.port),
-            "FRONT_BIND": binding(bind, now.front_socket),
+            "FRONT_BIND": binding(doors, now.front_socket),
             "FRONT_ROOT": str(lay_out(now.data_dir / "assets").parents[1]),
             "FRONT_RELEASE": digest(),
             "FRONT_HSTS": f"Strict-Transport-Security {now.hsts}" if now.hsts else "",
@@ -80,6 +67,7 @@ def main() -> int:
             "UPDATES_PORT": str(now.updates_port),
         },
         start_new_session=True,
+        pass_fds=doors,
         preexec_fn=lambda: die_with_parent(SIGTERM),  # noqa: PLW1509  one call, no locks, before exec
     )
     _say_when_serving(now, stop)

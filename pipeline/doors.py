@@ -1,0 +1,52 @@
+"""Doors: listening sockets that outlive the process that answers at them.
+
+A keeper opens the door and whoever it starts inherits it, as in systemd's socket activation: while
+nobody answers, who comes waits in the system's queue and is not turned away.
+"""
+
+import os
+import socket
+from collections.abc import Iterable, Mapping
+
+LOOPBACK_4, LOOPBACK_6 = "127.0.0.1", "::1"
+VARIABLE = "DOOR"
+"""Carries the doors' file descriptors from the keeper to its child."""
+QUEUE_MAX = 2048
+FAMILIES = {LOOPBACK_4: socket.AF_INET, LOOPBACK_6: socket.AF_INET6}
+
+
+class PortInUseError(Exception):
+    """Somebody else answers on this port; the text is one sentence that says what to do."""
+
+
+def opened(port: int, *, both: bool = False) -> list[socket.socket]:
+    """Listen on a port of the loopback address, or of both where there are two.
+
+    Raises PortInUseError.
+    """
+    doors = []
+    for address in (LOOPBACK_4, LOOPBACK_6) if both else (LOOPBACK_4,):
+        door = socket.socket(FAMILIES[address])
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            door.bind((address, port))
+            door.listen(QUEUE_MAX)
+        except OSError:
+            door.close()
+            if address == LOOPBACK_4:
+                raise PortInUseError(
+                    f"Port {port} is in use: give another, as in `PORT=8001 make run`."
+                ) from None
+        else:
+            doors.append(door)
+    return doors
+
+
+def named(doors: Iterable[socket.socket]) -> dict[str, str]:
+    """What a child that inherits these doors finds in its environment."""
+    return {VARIABLE: " ".join(str(door.fileno()) for door in doors)}
+
+
+def inherited(environ: Mapping[str, str] = os.environ) -> list[int]:
+    """The file descriptors of the doors that our keeper opened; none where it opened none."""
+    return [int(number) for number in environ.get(VARIABLE, "").split()]
