@@ -22,7 +22,14 @@ PROMPT_S = 6.0
 """So soon an order is finished that no fault was near of."""
 NEAR_S = (10.0, 7.0)
 """A fault so long before a moment (a keeper waits up to 4 s), or so long after it, was near."""
-BEYOND = ("web", "web.front", "web.updates", "pipeline.autoscaler")
+BEYOND = (
+    "web",
+    "web.front",
+    "web.updates",
+    "pipeline.autoscaler",
+    "line to web",
+    "line to updates",
+)
 """Whose faults keep no order that is accepted from being finished."""
 AWAY = (0, 502, 503, 504)
 CALM_ORDERS_MIN = 5

@@ -40,7 +40,7 @@ SERVERS_KEEPER = "pipeline.local_services"
 FULL_DISK = (SERVERS_KEEPER, "pipeline.bank")
 """Who keeps what must not be lost."""
 WAYS: tuple[Way, ...] = ("cut", "deaf", "mute", "slow")
-ASKED = ("seatlock", "bank", "postgres", "redis")
+ASKED = ("web", "updates", "seatlock", "bank", "postgres", "redis")
 KINDS = (
     *(f"kill {module}" for module in (*MODULES, *SERVERS)),
     *(f"stall {module}" for module in (*MODULES, *SERVERS)),

@@ -22,8 +22,8 @@ from tests.chaos.stage import Stage, staged
 from tests.halls import hall_in
 from tests.journey.system import System
 
-PIECE = 10
-"""So many seeds a stage: tokens live an hour, and a fresh start is cheap."""
+PIECE = 20
+"""So many seeds a stage: tokens live an hour, and what comes before and after them takes a minute."""
 SECTIONS = [("Platea", 8, 20, "80.00"), ("Mezzanine", 8, 20, "35.50")]
 RECOVERED_S, CALM_S = 12.0, 10.0
 QUIET_S_MAX = 120.0

@@ -15,6 +15,7 @@ from tests.lines import Line
 from tests.releases import copy_of_the_code
 
 ASKS = {
+    "front": ("web", "updates"),
     "web": ("seatlock", "bank", "postgres", "redis"),
     "seatlock": ("postgres",),
     "relay": ("postgres", "redis"),
@@ -26,8 +27,8 @@ ASKS = {
 }
 """Which process asks which; the autoscaler for the workers that it starts."""
 CLOCK = Path(__file__).parent / "clock"
-TWICE = ("web", "seatlock", "relay", "dispatcher", "worker", "updates", "sweeper")
-"""The bank has one ledger, front one port, and of autoscalers one is elected."""
+TWICE = ("web", "seatlock", "relay", "dispatcher", "worker", "autoscaler", "updates", "sweeper")
+"""The bank has one ledger and front one port; of the autoscalers one is elected."""
 PATIENT_KEEPERS = Change("pipeline/keep.py", "CRASHES_MAX = 5\n", "CRASHES_MAX = 1_000\n")
 """A keeper gives up at the fifth crash in a minute, and is right to; not where all of them are ours."""
 
@@ -104,6 +105,8 @@ class _Wiring:
         """What one process has of its own: its lines as addresses, and where a copy listens."""
         known = self._known
         templates = {
+            "web": ("WEB_PORT", "{port}"),
+            "updates": ("UPDATES_PORT", "{port}"),
             "seatlock": ("SEATLOCK_URL", "127.0.0.1:{port}"),
             "bank": ("BANK_URL", "http://127.0.0.1:{port}"),
             "postgres": (
