@@ -303,3 +303,38 @@ def test_a_refresh_token_without_the_clients_secret_is_worth_nothing(client: Fla
     grow_stale(client)
     assert me(client).status_code == 200
     assert me(client, **bearer(OLGA)).status_code == 200
+
+
+def test_while_sessions_cannot_be_read_nobody_is_told_that_their_seats_are_gone(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A checkout without seats, an end of the hold, or nothing given back would all be untrue."""
+    event = hall()
+    sign_in(client, ANA)
+    seats = event.seats[:2]
+    assert client.post(f"/events/{event.id}/holds", data={"seat": seats}).status_code == 303
+
+    def away() -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(accounts, "session", away)
+    body = {"seat_ids": seats}
+    for answer in (
+        client.get(f"/events/{event.id}/checkout"),
+        client.post(f"/events/{event.id}/holds", data={"seat": event.seats[2:3]}),
+        client.post(f"/events/{event.id}/holds/best", data={"count": "1"}),
+        client.post(f"/events/{event.id}/holds/release"),
+        client.post(f"/events/{event.id}/holds/extend"),
+        client.post(f"/api/events/{event.id}/lock-seat", json=body),
+        client.post(f"/api/events/{event.id}/unlock-seat", json=body),
+        client.post(f"/api/events/{event.id}/extend-hold", json=body),
+    ):
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2"), (
+            answer.request.path
+        )
+    page = client.get(f"/events/{event.id}")
+    assert (page.status_code, page.headers["X-From-Cache"]) == (200, "true")
+    monkeypatch.undo()
+    checkout = client.get(f"/events/{event.id}/checkout").text
+    assert [f'name="seat" value="{seat}"' in checkout for seat in seats] == [True, True]
+    assert "X-From-Cache" not in client.get(f"/events/{event.id}").headers

@@ -13,10 +13,12 @@ from flask import Flask
 
 from pipeline.connections import redis_client
 from pipeline.messages import UPDATES_STREAM, OrderChanged
-from pipeline.prepare import free_ports
+from pipeline.prepare import free_ports, is_free
 from pipeline.settings import settings
 from pipeline.updates import announce
 from tests.halls import hall
+from tests.journey.system import wait_for
+from tests.lines import Line
 from tests.people import ANA, BRUNO, Person, sign_in, token_of
 from tests.stations import bought, run_all
 
@@ -181,3 +183,30 @@ def test_who_signed_out_hears_nothing_more(port: int, app: Flask) -> None:
         other.recv()
     for one in (socket, other):
         one.shutdown()  # type: ignore[no-untyped-call]  # a close frame leaves it open
+
+
+def test_who_cannot_be_recognised_is_told_to_come_back(app: Flask) -> None:
+    """Else a page whose socket opens in a bad moment would never be told of its order."""
+    client = app.test_client()
+    sign_in(client, ANA)
+    cookie = client.get_cookie("session")
+    assert cookie
+    how: dict[str, Any] = {"cookie": f"session={cookie.value}", "origin": settings().public_url}
+    line, [own] = Line(settings().postgres_port), free_ports(1)
+    address = settings().database_url.replace(f":{settings().postgres_port}/", f":{line.port}/")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "web.updates"],
+        env={**os.environ, "UPDATES_PORT": str(own), "DATABASE_URL": address},
+    )
+    try:
+        wait_for(lambda: not is_free(own), START_S_MAX, "updates does not start")
+        listen(own, **how).close()
+        line.way = "cut"
+        with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+            listen(own, **how)
+        assert refused.value.status_code == 503
+        listen(own, origin=settings().public_url).close()  # nobody needs no Postgres
+    finally:
+        process.terminate()
+        process.wait(10)
+        line.close()

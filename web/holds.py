@@ -13,7 +13,7 @@ from flask import Blueprint, Response, make_response, redirect, request, url_for
 from pipeline.seatlock import client as seatlock
 from pipeline.settings import settings
 from web import patience
-from web.accounts import caller, known_now, start_session
+from web.accounts import holder_now, start_session
 from web.best import Rows, best_together
 from web.events import event_page
 from web.fragments import see_other
@@ -42,7 +42,7 @@ BEST_CHOICES, BEST_TRIES, BEST_LOOKS = 40, 4, 5
 def take(event_id: int) -> Response:
     """Hold the chosen seats and go on to the checkout, or show which of them are gone."""
     facts_of(event_id)
-    holder = caller().holder
+    holder = holder_now()
     if holder is None:
         return _ask_for_cookie(event_id)
     try:
@@ -59,7 +59,7 @@ def take(event_id: int) -> Response:
 def take_best(event_id: int) -> Response:
     """Hold the best so many seats together, and go on to the checkout."""
     facts_of(event_id)
-    holder = caller().holder
+    holder = holder_now()
     if holder is None:
         return _ask_for_cookie(event_id)
     count = whole_number(request.form.get("count", "")) or 0
@@ -120,7 +120,7 @@ def back(event_id: int) -> Response:
 def release(event_id: int) -> Response:
     """Give back the named seats, or all that this holder has for the event."""
     facts_of(event_id)
-    holder = caller().holder
+    holder = holder_now()
     named = request.form.getlist("seat")
     freed = unlock(event_id, form_seat_ids(named) if named else None, holder)
     section = whole_number(request.form.get("section", ""))
@@ -132,7 +132,7 @@ def release(event_id: int) -> Response:
 def extend(event_id: int) -> Response:
     """Half as long again for what is held, once a seat; the checkout shows until when."""
     facts_of(event_id)
-    holder = caller().holder
+    holder = holder_now()
     lengthen([seat.id for seat in cart(event_id, holder)], holder)
     return see_other(url_for("orders.checkout", event_id=event_id))
 
@@ -265,7 +265,6 @@ def _offer(event_id: int, seats: Sequence[Any], gone: Collection[int]) -> list[A
 
 def _ask_for_cookie(event_id: int) -> Response:
     """Give the visitor a session and have the form sent again; once, then say what is missing."""
-    known_now()
     if request.args.get("cookie") == "1":
         problem = Problem(422, "session_needed", "A hold needs a cookie. Nothing was held.")
         return _refused(event_id, problem, [])

@@ -12,7 +12,7 @@ from pipeline.orders import Answer
 from pipeline.payments import Payment, valid_method
 from pipeline.purchases import Wish
 from pipeline.settings import settings
-from web.accounts import caller, signed_in
+from web.accounts import holder_now, signed_in
 from web.bought import Order, find_order, orders_of
 from web.cards import PAST, WRONG, read_card
 from web.fragments import page_or_fragment, private, see_other
@@ -69,7 +69,7 @@ def _answered(event_id: int, buyer: str, key: str, answer: Answer) -> Response:
 
 def _checkout(event_id: int, problem: Problem | None = None) -> Response:
     event = find_event(event_id)
-    holds = cart(event_id, caller().holder)
+    holds = cart(event_id, holder_now())
     gone = problem.members.get("unavailable") if problem else None
     response = page_or_fragment(
         "orders/checkout.html",

@@ -139,6 +139,7 @@ def _piece(stage: Stage, plan: Plan, report: Report, folder: Path) -> None:
         *([] if quiet else [f"something is still under way after {QUIET_S_MAX:.0f} s"]),
     ]
     if broken:
+        sys.stdout.write("".join(f"  after them: {sentence}\n" for sentence in broken))
         report.wrong.setdefault(0, []).extend(broken)
 
 
@@ -156,7 +157,7 @@ def _count(system: System, history: History, faults: Faults, report: Report) -> 
     sys.stdout.write(
         f"seed {history.seed}: {len(tried)} purchases, {completed} orders completed,"
         f" {sum(near(history.began, history.ended, [one]) for one in faults.injected)} faults near,"
-        f" {'WRONG' if wrong else 'right'}\n"
+        f" {'WRONG' if wrong else 'right'}\n" + "".join(f"  {sentence}\n" for sentence in wrong)
     )
     sys.stdout.flush()
 

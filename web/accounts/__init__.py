@@ -72,9 +72,22 @@ def signed_in() -> Caller:
     raise HTTPException(response=redirect(address, 303))
 
 
+def holder_now() -> str | None:
+    """Who holds what this request's sender chose; None: a visitor who holds nothing. Raises 503."""
+    holder = caller().holder
+    known_now()
+    return holder
+
+
+def unknown_now() -> bool:
+    """Whether it cannot be known who asks: nobody, or somebody who may hold seats."""
+    caller()
+    return bool(g.get("accounts_away"))
+
+
 def known_now() -> None:
     """Raises Problem 503 where it cannot be known who asks: nobody, or somebody signed in."""
-    if g.get("accounts_away"):
+    if unknown_now():
         raise Problem(503, "busy", "Nobody can be recognised now.", {"Retry-After": str(RETRY_S)})
 
 

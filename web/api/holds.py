@@ -3,7 +3,7 @@
 from flask import Response, jsonify
 
 from web import patience
-from web.accounts import caller, known_now, start_session
+from web.accounts import holder_now, start_session
 from web.api import api
 from web.api.contract import HOLDER, contract
 from web.api.schemas import HOLD_BODY, SEATS_BODY
@@ -33,7 +33,7 @@ def lock_seat(event_id: int) -> Response:
     """Hold all of the seats or none."""
     wanted = seat_ids(json_body().get("seat_ids"))
     patience.carried()
-    holder = caller().holder
+    holder = holder_now()
     if holder is None:
         find_event(event_id)
         return _session_needed()
@@ -58,7 +58,7 @@ def unlock_seat(event_id: int) -> Response:
     named = seat_ids(json_body().get("seat_ids"))
     find_event(event_id)
     named_seats(event_id, named)
-    return jsonify(seat_ids=unlock(event_id, named, caller().holder))
+    return jsonify(seat_ids=unlock(event_id, named, holder_now()))
 
 
 @api.post("/events/<int:event_id>/extend-hold")
@@ -73,7 +73,7 @@ def extend_hold(event_id: int) -> Response:
     named = seat_ids(json_body().get("seat_ids"))
     find_event(event_id)
     named_seats(event_id, named)
-    ends = lengthen(named, caller().holder)
+    ends = lengthen(named, holder_now())
     over = sorted(set(named) - set(ends))
     if over:
         raise Problem(409, "hold_expired", "These seats are not held by you any more.", seats=over)
@@ -85,7 +85,6 @@ def _session_needed() -> Response:
 
     Raises Problem 429 while too many come at once.
     """
-    known_now()
     if patience.needed():
         raise patience.refusal()
     refusal = document(

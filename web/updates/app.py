@@ -71,6 +71,8 @@ def create_app() -> Flask:
             raise Problem(503, "busy", "Too many pages listen here.", {"Retry-After": "10"})
         if not accounts.caller().bearer and not shield.is_ours(request.headers.get("Origin", "")):
             raise Problem(403, "forbidden", "This page may not listen here.")
+        # Else it would listen as nobody, and its orders would never be pushed.
+        accounts.known_now()
         return None
 
     @app.get("/health")
