@@ -3,6 +3,7 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from math import inf
 from random import Random
 from time import monotonic, sleep
 from typing import Any
@@ -16,6 +17,8 @@ TIMEOUT_S = 12.0
 SEATS_MAX = 3
 TRIES_MAX = 14
 PAUSE_S = (0.05, 0.4)
+LONGER_S_MAX = 40.0
+"""So much longer a seed goes on where too little was bought."""
 GIVES_UP = 0.15
 """So many close the page and never ask again."""
 CARDS = (
@@ -68,13 +71,22 @@ class Wish:
 
 @dataclass
 class History:
-    """All calls of one seed, and between which moments they were."""
+    """All calls of one seed, and between which moments they were. `enough`: orders that are accepted."""
 
     seed: int
     event_id: int
     began: float
-    ended: float
+    until: float
+    enough: int = 0
+    ended: float = inf
     calls: list[Call] = field(default_factory=list)
+
+    def over(self) -> bool:
+        """Whether its time is over and enough was bought, or it was given more time in vain."""
+        late = monotonic() - self.until
+        if late <= 0 or late > LONGER_S_MAX:
+            return late > 0
+        return len({call.order for call in tuple(self.calls) if call.status == 201}) >= self.enough
 
     def lines(self) -> str:
         """A line of JSON a call, in the order of their answers."""
@@ -95,12 +107,12 @@ class Buyer:
         self._ended: list[Wish] = []
         self._orders: list[str] = []
 
-    def run(self, seats: list[int], until: float) -> None:
-        """Go on until that moment."""
-        while monotonic() < until:
+    def run(self, seats: list[int]) -> None:
+        """Go on until all is over."""
+        while not self._history.over():
             dice = self._random.random()
             if dice < 0.65 or not self._ended:
-                self._buy(seats, until)
+                self._buy(seats)
             elif dice < 0.75:
                 # The first answer got lost, perhaps: the same once more.
                 self._order(self._random.choice(self._ended))
@@ -115,15 +127,16 @@ class Buyer:
         key = str(UUID(int=self._random.getrandbits(128)))
         return Wish(key, seats[place : place + count], self._random.choice(CARDS))
 
-    def _buy(self, seats: list[int], until: float) -> None:
+    def _buy(self, seats: list[int]) -> None:
         wish = self._wish(seats)
         if self._random.random() < HOLDS_FIRST:
             path = f"/api/events/{self._history.event_id}/lock-seat"
             self._send("lock-seat", path, {"seat_ids": wish.seats})
             sleep(self._random.uniform(*THINKS_S))
-        self._until_decided(wish, until)
+        self._until_decided(wish)
 
-    def _until_decided(self, wish: Wish, until: float) -> None:
+    def _until_decided(self, wish: Wish) -> None:
+        begun = monotonic()
         patience = 1 if self._random.random() < GIVES_UP else TRIES_MAX
         if self._random.random() < TAPS_TWICE:
             with ThreadPoolExecutor(2) as twice:
@@ -135,7 +148,7 @@ class Buyer:
                 if call.status == 201:
                     self._orders.append(call.order)
                 return
-            if monotonic() > until + TIMEOUT_S:
+            if monotonic() > begun + TIMEOUT_S and self._history.over():
                 return
             sleep(self._random.uniform(*TRIES_AGAIN_S))
 

@@ -20,7 +20,7 @@ def drive(
     visitors: Sequence[requests.Session],
     addresses: list[str],
 ) -> None:
-    """All of them at once, until `history.ended`, which is then the moment when the last came back."""
+    """All of them at once, until it is over; it ends in the moment in which the last came back."""
     by_pages = [
         PageBuyer(API_BUYERS + n, visitor, addresses[0], history)
         for n, visitor in enumerate(visitors)
@@ -29,7 +29,7 @@ def drive(
     with ThreadPoolExecutor(API_BUYERS + PAGE_BUYERS) as crowd, ExitStack() as ears:
         for buyer in by_pages:
             ears.enter_context(buyer.listening())
-        running = [crowd.submit(buyer.run, seats, history.ended) for buyer in (*by_api, *by_pages)]
+        running = [crowd.submit(buyer.run, seats) for buyer in (*by_api, *by_pages)]
         for done in running:
             done.result()
     history.ended = monotonic()

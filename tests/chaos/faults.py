@@ -91,11 +91,11 @@ class Faults:
     _clock: Lock = field(default_factory=Lock)
     _killed: dict[int, deque[float]] = field(default_factory=dict)
 
-    def run(self, seed: int, until: float) -> None:
-        """Draw and apply faults until that moment; then everything is whole again."""
+    def run(self, seed: int, ended: Callable[[], bool]) -> None:
+        """Draw and apply faults until it has ended; then everything is whole again."""
         random, running = Random(seed), []
         over = Event()
-        while monotonic() < until:
+        while not ended():
             kind, lasts, pick = random.choice(self.kinds), random.uniform(*LASTS_S), random.random()
             one = Thread(target=self._apply, args=(kind, lasts, pick, over))
             one.start()

@@ -51,7 +51,7 @@ class PageBuyer(Buyer):
         self._browser = browser
         self._forms: dict[str, Form] = {}
 
-    def _buy(self, seats: list[int], until: float) -> None:
+    def _buy(self, seats: list[int]) -> None:
         wish = self._wish(seats)
         path = f"/events/{self._history.event_id}/holds"
         held, _ = self._page("hold", path, _seats(wish.seats), seats=wish.seats)
@@ -64,7 +64,7 @@ class PageBuyer(Buyer):
         if not shown:
             return
         self._forms[wish.key] = form
-        self._until_decided(replace(wish, seats=shown), until)
+        self._until_decided(replace(wish, seats=shown))
 
     def _checkout(self, wish: Wish) -> Form | None:
         """What the form of the checkout says, with this wish's key and card; None: nothing is held."""

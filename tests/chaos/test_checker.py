@@ -25,7 +25,7 @@ def call(what: str = "order", status: int = 201, at: float = 10.0, **more: Any) 
 
 
 def history(*calls: Call) -> History:
-    return History(1, 5, 0.0, 20.0, list(calls))
+    return History(1, 5, 0.0, 20.0, calls=list(calls))
 
 
 RIGHT = Truth(
