@@ -9,14 +9,14 @@ import socket
 from collections.abc import Iterable, Mapping
 
 LOOPBACK_4, LOOPBACK_6 = "127.0.0.1", "::1"
-VARIABLE = "DOOR"
+VARIABLE = "TICKETBUSTER_DOORS"
 """Carries the doors' file descriptors from the keeper to its child."""
 QUEUE_MAX = 2048
 FAMILIES = {LOOPBACK_4: socket.AF_INET, LOOPBACK_6: socket.AF_INET6}
 
 
 class PortInUseError(Exception):
-    """Somebody else answers on this port; the text is one sentence that says what to do."""
+    """Somebody else answers on this port."""
 
 
 def opened(port: int, *, both: bool = False) -> list[socket.socket]:
@@ -26,20 +26,32 @@ def opened(port: int, *, both: bool = False) -> list[socket.socket]:
     """
     doors = []
     for address in (LOOPBACK_4, LOOPBACK_6) if both else (LOOPBACK_4,):
-        door = socket.socket(FAMILIES[address])
-        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            door.bind((address, port))
-            door.listen(QUEUE_MAX)
+            doors.append(_listening(address, port))
         except OSError:
-            door.close()
             if address == LOOPBACK_4:
-                raise PortInUseError(
-                    f"Port {port} is in use: give another, as in `PORT=8001 make run`."
-                ) from None
-        else:
-            doors.append(door)
+                raise PortInUseError(port) from None
     return doors
+
+
+def _listening(address: str, port: int) -> socket.socket:
+    door = socket.socket(FAMILIES[address])
+    try:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        door.bind((address, port))
+        door.listen(QUEUE_MAX)
+    except OSError:
+        door.close()
+        raise
+    return door
+
+
+def in_use(port: int, setting: str = "PORT") -> str:
+    """The sentence that says what to do about a port that somebody else has."""
+    do = "give another, as in `PORT=8001 make run`"
+    if setting != "PORT":
+        do = f"call `make setup`, which finds another {setting}"
+    return f"Port {port} is in use: {do}."
 
 
 def named(doors: Iterable[socket.socket]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from time import monotonic
 
 import psutil
 
-from pipeline.doors import PortInUseError, named, opened
+from pipeline.doors import PortInUseError, in_use, named, opened
 from pipeline.settings import settings
 from pipeline.signals import die_with_parent
 
@@ -33,6 +33,7 @@ OTHERS_S_MAX = 3.0
 WATCH_S = 1.0
 """So often it looks whether the launcher is still there."""
 OTHERS_PAUSE_S = 0.1
+LEFTOVERS_S_MAX = 5.0
 
 
 def pause_after(crashes: int) -> float | None:
@@ -148,17 +149,27 @@ def main() -> int:
     parser.add_argument("--door", metavar="SETTING", help="keep the port in this setting open")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     said = parser.parse_args()
-    try:
-        doors = _doors(said.door) if said.door else []
-    except PortInUseError as error:
-        _say(str(error))
-        return 1
-    return keep(said.command, doors, last=said.last)
+    if not said.command:
+        parser.error("what shall be kept?")
+    doors = _doors(said.door) if said.door else []
+    return 1 if doors is None else keep(said.command, doors, last=said.last)
 
 
-def _doors(setting: str) -> list[socket]:
-    # A browser asks for localhost, which has two addresses.
-    return opened(getattr(settings(), setting.lower()), both=setting == "PORT")
+def _doors(setting: str) -> list[socket] | None:
+    """What is open from now on; None: somebody else has the port."""
+    if setting == "BANK_PORT" and not settings().own_bank:
+        return []
+    port, deadline = getattr(settings(), setting.lower()), monotonic() + LEFTOVERS_S_MAX
+    while True:
+        try:
+            # A browser asks for localhost, which has two addresses.
+            return opened(port, both=setting == "PORT")
+        except PortInUseError:
+            # A port of our own choice may still be a killed start's.
+            if setting == "PORT" or monotonic() > deadline:
+                _say(in_use(port, setting))
+                return None
+        Event().wait(OTHERS_PAUSE_S)
 
 
 if __name__ == "__main__":

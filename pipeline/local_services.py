@@ -25,8 +25,10 @@ from pipeline.settings import Settings, settings
 from pipeline.signals import stopping
 
 WATCH_S = 0.2
-ENDS_MAX, ENDS_WINDOW_S = 5, 60.0
-"""A server that ends so often does not stay up: its keeper waits before it tries again."""
+PAUSE_S = 1.0
+"""From one try to the next; the first comes at once."""
+ENDS_MAX, ENDS_WINDOW_S = 20, 60.0
+"""A server that ends so often does not stay up: the keeper starts both anew."""
 
 log = logging.getLogger(__name__)
 
@@ -57,35 +59,43 @@ def valkey(settings: Settings) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 @dataclass
-class _Kept:
-    """A server that is started again when it ended by itself."""
+class Kept:
+    """A server that is started again, alone, when it ended by itself."""
 
     name: str
     run: Callable[[Settings], AbstractContextManager["subprocess.Popen[bytes]"]]
-    ends: deque[float] = field(default_factory=lambda: deque(maxlen=ENDS_MAX))
+    _running: ExitStack = field(default_factory=ExitStack)
+    _process: "subprocess.Popen[bytes] | None" = None
+    _ends: deque[float] = field(default_factory=lambda: deque(maxlen=ENDS_MAX))
 
-    def __post_init__(self) -> None:
-        self._start()
-
-    def _start(self) -> None:
-        self._running = ExitStack()
+    def start(self) -> None:
+        """Start it. Raises LocalServiceError."""
         self._process = self._running.enter_context(self.run(settings()))
 
-    def look(self) -> None:
-        """Start it again where it ended. Raises LocalServiceError where that happens too often."""
-        if self._process.poll() is None:
-            return
-        self._running.close()
-        self.ends.append(monotonic())
-        if len(self.ends) == ENDS_MAX and self.ends[0] > self.ends[-1] - ENDS_WINDOW_S:
-            raise LocalServiceError(
-                f"{self.name} ended {ENDS_MAX} times in a minute: its log in DATA_DIR says why."
-            )
-        log.warning("%s ended by itself; it is started again", self.name)
-        self._start()
-
     def stop(self) -> None:
+        """Stop it, if it runs."""
+        self._process = None
         self._running.close()
+
+    def look(self) -> None:
+        """Start it again where it ended. Raises LocalServiceError where it does not stay up.
+
+        It may not be able to start at once: its child still uses its memory, or a disk is full.
+        """
+        if self._process is not None:
+            if self._process.poll() is None:
+                return
+            self.stop()
+            log.warning("%s ended by itself; it is started again", self.name)
+        elif monotonic() < self._ends[-1] + PAUSE_S:
+            return
+        self._ends.append(monotonic())
+        if len(self._ends) == ENDS_MAX and self._ends[0] > self._ends[-1] - ENDS_WINDOW_S:
+            raise LocalServiceError(f"{self.name} does not stay up: its log in DATA_DIR says why.")
+        try:
+            self.start()
+        except LocalServiceError as error:
+            log.warning("%s", error)
 
 
 def main() -> None:
@@ -99,8 +109,9 @@ def main() -> None:
             ("Redis", settings().embedded_redis, valkey),
         ):
             if embedded:
-                servers.append(_Kept(name, run))
+                servers.append(Kept(name, run))
                 stack.callback(servers[-1].stop)
+                servers[-1].start()
         while not stop_asked.wait(WATCH_S):
             for server in servers:
                 server.look()

@@ -83,6 +83,7 @@ def _nothing_remembered() -> None:
     forget()
     for breaker in (payments.breaker, seatlock.breaker):
         breaker.close()
+    seatlock.patient.set()
 
 
 @pytest.fixture(scope="session")

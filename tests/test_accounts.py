@@ -11,6 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from joserfc import jwt
 from joserfc.jwk import RSAKey
+from psycopg import OperationalError
 
 from pipeline.seatlock import client as seatlock
 from pipeline.settings import settings
@@ -197,10 +198,39 @@ def test_holds_move_later_when_seatlock_is_away(
         patch.setattr(seatlock, "move", away)
         assert sign_in(client, ANA).status_code == 303
         assert me(client).status_code == 200
+        # Nobody says that the seats are gone, or somebody else's, while they wait.
+        assert client.get(f"/events/{event.id}/checkout").status_code == 503
+        lengthened = f"/api/events/{event.id}/extend-hold"
+        assert client.post(lengthened, json={"seat_ids": event.seats[:1]}).status_code == 503
+        assert client.get(f"/events/{event.id}").status_code == 200
     accounts._tried.clear()  # noqa: SLF001  five seconds pass
     assert me(client).status_code == 200
     holder = one("SELECT holder FROM catalog.seats WHERE id = %s", event.seats[0])
     assert holder == f"account:{ANA.sub}"
+
+
+def test_a_move_that_cannot_be_written_down_is_no_error_of_every_page(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = hall()
+    take = client.post(f"/events/{event.id}/holds", data={"seat": event.seats[:1]})
+    client.post(take.headers["Location"], data={"seat": event.seats[:1]})
+
+    def away(*_: object) -> None:
+        raise seatlock.SeatlockUnreachableError
+
+    def unwritable(*_: object) -> None:
+        raise OperationalError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(seatlock, "move", away)
+        sign_in(client, ANA)
+        patch.setattr(accounts, "move_holds", unwritable)
+        assert client.get("/").status_code == 200
+        assert client.get(f"/events/{event.id}").status_code == 200
+        assert client.get(f"/events/{event.id}/checkout").status_code == 503
+    accounts._tried.clear()  # noqa: SLF001  five seconds pass
+    assert "Pagar" in client.get(f"/events/{event.id}/checkout").text
 
 
 def test_signing_out_ends_the_session_everywhere(app: Flask) -> None:

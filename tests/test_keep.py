@@ -84,6 +84,33 @@ def test_a_door_that_is_somebody_elses_is_told_in_a_sentence() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with at_the_door(port) as keeping:
-            _, said = keeping.communicate(timeout=10)
+            _, said = keeping.communicate(timeout=20)
     assert keeping.returncode == 1
-    assert said == f"Port {port} is in use: give another, as in `PORT=8001 make run`.\n"
+    assert said == f"Port {port} is in use: call `make setup`, which finds another WEB_PORT.\n"
+
+
+def test_a_door_that_a_killed_start_still_holds_is_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        keeping = at_the_door(port)
+        sleep(1)
+    try:
+        wait_for(lambda: not is_free(port), 10, "no door")
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as caller:
+            assert caller.recv(20)
+    finally:
+        keeping.terminate()
+        keeping.communicate(timeout=10)
+
+
+def test_where_a_real_bank_is_asked_nobody_opens_the_door_of_ours() -> None:
+    [port] = free_ports(1)
+    environment = {**os.environ, "BANK_PORT": str(port), "BANK_URL": "http://127.0.0.1:1"}
+    keeping = subprocess.Popen(
+        [sys.executable, "-m", "pipeline.keep", "--door", "BANK_PORT",
+         sys.executable, "-c", ENDS_WELL], env=environment,
+    )  # fmt: skip
+    with keeping:
+        child(keeping)
+        assert is_free(port)
+        keeping.terminate()

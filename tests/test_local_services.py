@@ -4,22 +4,25 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep
 
 import psutil
 import psycopg
 import pytest
 import redis
 
-from pipeline.local_services import ENDS_MAX
+from pipeline import local_services
+from pipeline.embedded import LocalServiceError
 from pipeline.prepare import write_run_env
 from pipeline.settings import Settings, load
 from tests.journey.system import wait_for
 
 START_S_MAX = 60
-SEEN_S = 0.5
-"""Until whoever started it has seen that it answers, too."""
+WORKS_S = 3
 
 
 @pytest.fixture
@@ -76,22 +79,70 @@ def test_one_that_dies_is_started_again_and_the_other_goes_on(
     assert server(process, other) == stayed
 
 
-def test_one_that_does_not_stay_up_ends_with_a_sentence(
+def test_a_postgres_whose_child_still_works_comes_back_and_redis_goes_on(
     local: tuple["subprocess.Popen[str]", Settings],
 ) -> None:
+    """Its memory is that child's for as long, so the first start fails."""
     process, where = local
-    last = 0
-    for _ in range(ENDS_MAX):
+    died, stayed = server(process, "postgres"), server(process, "valkey-server")
+    assert died
+    with (
+        psycopg.connect(where.database_url, autocommit=True) as working,
+        ThreadPoolExecutor(1) as beside,
+    ):
+        asked = beside.submit(working.execute, f"SELECT pg_sleep({WORKS_S})")
+        sleep(0.3)
+        died.kill()
+        assert isinstance(asked.exception(START_S_MAX), psycopg.OperationalError)
+    wait_for(lambda: answers(where), START_S_MAX, "Postgres is not back")
+    assert server(process, "valkey-server") == stayed
 
-        def another(last: int = last) -> psutil.Process | None:
-            found = server(process, "valkey-server")
-            return found if found and found.pid != last and answers(where) else None
 
-        now = wait_for(another, 20, "it is not started again")
-        assert now
-        sleep(SEEN_S)
-        now.kill()
-        last = now.pid
-    _, said = process.communicate(timeout=30)
-    assert process.returncode == 1
-    assert f"Redis ended {ENDS_MAX} times in a minute: its log in DATA_DIR says why." in said
+def test_one_that_does_not_stay_up_ends_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_services, "PAUSE_S", 0.01)
+    starts = 0
+
+    @contextmanager
+    def ends_at_once(_: Settings) -> Iterator["subprocess.Popen[bytes]"]:
+        nonlocal starts
+        starts += 1
+        with subprocess.Popen(["true"]) as process:
+            yield process
+
+    kept = local_services.Kept("Redis", ends_at_once)
+    kept.start()
+    deadline = monotonic() + START_S_MAX
+
+    def look_on() -> None:
+        while monotonic() < deadline:
+            kept.look()
+
+    with pytest.raises(LocalServiceError, match="Redis does not stay up: its log"):
+        look_on()
+    assert starts == local_services.ENDS_MAX
+
+
+def test_one_that_cannot_start_is_tried_again_after_a_pause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(local_services, "PAUSE_S", 0.3)
+    tried = list[float]()
+
+    @contextmanager
+    def fails_twice(_: Settings) -> Iterator["subprocess.Popen[bytes]"]:
+        tried.append(monotonic())
+        if len(tried) in (2, 3):
+            raise LocalServiceError("no room")
+        with subprocess.Popen(["true" if len(tried) == 1 else "cat"], stdin=subprocess.PIPE) as one:
+            yield one
+
+    kept = local_services.Kept("Redis", fails_twice)
+    kept.start()
+    deadline = monotonic() + START_S_MAX
+    while len(tried) < 4:
+        kept.look()
+        assert monotonic() < deadline
+    kept.look()
+    kept.stop()
+    assert len(tried) == 4
+    assert all(late - early > 0.25 for early, late in pairwise(tried[1:]))

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from time import sleep
+from time import monotonic, sleep
 from typing import Any
 from uuid import uuid4
 
@@ -266,8 +266,9 @@ def test_who_asks_while_it_starts_anew_waits_for_it(monkeypatch: pytest.MonkeyPa
     """Nobody is turned away within the deadline; after one has waited in vain nobody waits."""
     [port] = free_ports(1)
     address = f"127.0.0.1:{port}"
-    stub = InventoryServiceStub(grpc.insecure_channel(address))
+    stub = seatlock.stub_of(address)
     monkeypatch.setattr(seatlock, "_stub", lambda: stub)
+    monkeypatch.setattr(seatlock, "DEADLINE_S", 20.0)
     event = hall()
     seatlock.patient.set()
     with ThreadPoolExecutor(1) as crowd:
@@ -275,7 +276,7 @@ def test_who_asks_while_it_starts_anew_waits_for_it(monkeypatch: pytest.MonkeyPa
         sleep(0.5)
         assert not asked.done()
         server = serve(address)
-        assert [hold.id for hold in asked.result(5)] == event.seats[:1]
+        assert [hold.id for hold in asked.result(20)] == event.seats[:1]
     server.stop(0).wait()
     monkeypatch.setattr(seatlock, "DEADLINE_S", 0.3)
     for said in ("DEADLINE_EXCEEDED", "UNAVAILABLE"):
@@ -292,3 +293,26 @@ def again(event: Hall) -> bool:
         return bool(held(event, event.seats[:1]))
     except seatlock.SeatlockUnreachableError:
         return False
+
+
+def test_some_threads_wait_for_a_seatlock_that_starts_anew_and_the_others_show_pages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    [port] = free_ports(1)
+    stub = seatlock.stub_of(f"127.0.0.1:{port}")
+    monkeypatch.setattr(seatlock, "_stub", lambda: stub)
+    monkeypatch.setattr(seatlock, "DEADLINE_S", 2.0)
+    event = hall()
+    seatlock.patient.set()
+
+    def ask(_: int) -> float:
+        begun = monotonic()
+        with pytest.raises(seatlock.SeatlockUnreachableError):
+            held(event, event.seats[:1])
+        return monotonic() - begun
+
+    with ThreadPoolExecutor(2 * seatlock.WAITING_MAX) as crowd:
+        took = sorted(crowd.map(ask, range(2 * seatlock.WAITING_MAX)))
+    at_once, late = took[: seatlock.WAITING_MAX], took[seatlock.WAITING_MAX :]
+    assert max(at_once) < 1.0
+    assert min(late) > 1.9

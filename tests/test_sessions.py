@@ -332,6 +332,9 @@ def test_while_sessions_cannot_be_read_nobody_is_told_that_their_seats_are_gone(
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2"), (
             answer.request.path
         )
+        assert "o que tenías sigue como estaba" in answer.text or answer.is_json
+    part = client.get(f"/events/{event.id}", headers={"HX-Request": "true"})
+    assert part.status_code == 503
     page = client.get(f"/events/{event.id}")
     assert (page.status_code, page.headers["X-From-Cache"]) == (200, "true")
     monkeypatch.undo()

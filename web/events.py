@@ -7,7 +7,7 @@ from typing import Any
 from flask import Blueprint, Response, make_response, render_template, request
 from markupsafe import Markup
 
-from web.accounts import caller, unknown_now
+from web.accounts import caller, known_now, unknown_now
 from web.fragments import page_or_fragment, private
 from web.inputs import whole_number
 from web.languages import language
@@ -120,8 +120,11 @@ def event_page(
     seats: Kept[list[Any]] = Kept([], stale=kept.stale)
     if event.on_sale and (chosen or event.total_seats <= SEATS_AT_ONCE_MAX):
         seats = _seats.fresh((event_id, section), lambda: seats_of(event_id, section))
-    # Whose seats are whose cannot be told while nobody is recognised.
-    stale = kept.stale or seats.stale or unknown_now()
+    if "HX-Request" in request.headers:
+        # A part has no room to say that it does not know which seats are theirs: the page stays.
+        known_now()
+    old = kept.stale or seats.stale
+    stale = old or unknown_now()
     no_holds = holds_away()
     holds = [] if stale else cart(event_id, caller().holder)
     # A large hall has its plan above the sections, and beside the seats of one in small.
@@ -133,7 +136,7 @@ def event_page(
         event=event,
         section=chosen[0] if chosen else None,
         parts=_parts(event, seats.value),
-        hall=plan_of(event) if large and not stale else None,
+        hall=plan_of(event) if large and not old else None,
         version=version,
         holds=holds,
         mine={seat.id for seat in holds},

@@ -117,7 +117,9 @@ REFUSALS: dict[str, tuple[str, str]] = {
     "too_many_requests": (N_("Vas muy rápido"), N_("Espera un momento y prueba otra vez.")),
     "busy": (
         N_("Ahora no podemos"),
-        N_("No se reservó ni se cobró nada. Prueba otra vez en unos segundos."),
+        N_(
+            "No se cobró nada, y lo que tenías sigue como estaba. Prueba otra vez en unos segundos."
+        ),
     ),
     "internal_error": (
         N_("Algo falló aquí"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
-from threading import Event
+from threading import BoundedSemaphore, Event
 from typing import Any, Literal, TypeVar
 
 import grpc
@@ -150,6 +150,9 @@ breaker = Breaker("seatlock", grpc.RpcError)
 patient = Event()
 """Whether a call waits for a seatlock that starts anew; not after somebody has waited in vain."""
 patient.set()
+WAITING_MAX = 4
+"""So many of web's eight threads; the others have pages to show."""
+_places = BoundedSemaphore(WAITING_MAX)
 
 
 def _ask(call: Callable[..., Answer], request: Any) -> Answer:
@@ -164,27 +167,36 @@ def _ask(call: Callable[..., Answer], request: Any) -> Answer:
 
 def _heard(call: Callable[..., Answer], request: Any) -> Answer:
     """The answer. Raises _SilenceError where there is none."""
+    waits = patient.is_set() and _places.acquire(blocking=False)
     try:
-        answer: Answer = call(request, timeout=DEADLINE_S, wait_for_ready=patient.is_set())
+        answer: Answer = call(request, timeout=DEADLINE_S, wait_for_ready=waits)
     except grpc.RpcError as error:
         if error.code() == grpc.StatusCode.DEADLINE_EXCEEDED:
             patient.clear()
         if error.code() in SILENCE:
             raise _SilenceError(error.code().name) from error
         raise
+    finally:
+        if waits:
+            _places.release()
     patient.set()
     return answer
 
 
 @cache
 def _stub() -> Any:
+    return stub_of(settings().seatlock_url)
+
+
+def stub_of(address: str) -> Any:
+    """A stub for the seatlock there."""
     options = [
         ("grpc.keepalive_time_ms", KEEPALIVE_MS),
         ("grpc.max_reconnect_backoff_ms", RECONNECT_MS_MAX),
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.enable_http_proxy", 0),
     ]
-    return InventoryServiceStub(grpc.insecure_channel(settings().seatlock_url, options))
+    return InventoryServiceStub(grpc.insecure_channel(address, options))
 
 
 def _fences(holds: Sequence[tuple[int, int]]) -> list[message.SeatFence]:

@@ -80,15 +80,21 @@ def holder_now() -> str | None:
 
 
 def unknown_now() -> bool:
-    """Whether it cannot be known who asks: nobody, or somebody who may hold seats."""
+    """Whether it cannot be known who asks, or what of theirs they hold."""
     caller()
-    return bool(g.get("accounts_away"))
+    return bool(g.get("unsure"))
 
 
 def known_now() -> None:
     """Raises Problem 503 where it cannot be known who asks: nobody, or somebody signed in."""
     if unknown_now():
-        raise Problem(503, "busy", "Nobody can be recognised now.", {"Retry-After": str(RETRY_S)})
+        raise Problem(
+            503,
+            "busy",
+            "Nobody can be recognised now.",
+            {"Retry-After": str(RETRY_S)},
+            retryAfter=RETRY_S,
+        )
 
 
 def needs_role(role: str) -> Caller:
@@ -205,18 +211,22 @@ def _by_token() -> Caller:
 
 def _by_cookie() -> Caller:
     try:
-        found = _renewed(session())
+        return _by_session(_renewed(session()))
     except AWAY:
         # Public pages can be shown from the cache; whoever needs an account is told to wait.
-        g.accounts_away = True
+        g.unsure = True
         return NOBODY
+
+
+def _by_session(found: tuple[bytes, Row] | None) -> Caller:
     if found is None:
         return NOBODY
     key, row = found
     if row.sub is None:
         return Caller(holder=f"visitor:{row.visitor}", expires_at=row.expires_at)
     if row.visitor is not None and _asks_others():
-        move_holds(key, row.visitor, row.sub)
+        # Until they have moved, what the visitor holds is somebody else's for the account.
+        g.unsure = not move_holds(key, row.visitor, row.sub)
     return Caller(
         f"account:{row.sub}",
         row.sub,

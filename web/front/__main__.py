@@ -10,7 +10,7 @@ from threading import Event
 import urllib3
 
 from pipeline import logs
-from pipeline.doors import PortInUseError, inherited, opened
+from pipeline.doors import PortInUseError, in_use, inherited, opened
 from pipeline.settings import Settings, settings
 from pipeline.signals import die_with_parent, stopping
 from web.assets import digest, lay_out
@@ -41,8 +41,8 @@ def main() -> int:
     now = settings()
     try:
         own = [] if inherited() else opened(now.port, both=True)
-    except PortInUseError as error:
-        sys.stderr.write(f"{error}\n")
+    except PortInUseError:
+        sys.stderr.write(f"{in_use(now.port)}\n")
         return os.EX_CONFIG
     doors = inherited() or [door.fileno() for door in own]
     making = now.data_dir / "address.new"
@@ -70,7 +70,7 @@ def main() -> int:
         pass_fds=doors,
         preexec_fn=lambda: die_with_parent(SIGTERM),  # noqa: PLW1509  one call, no locks, before exec
     )
-    _say_when_serving(now, stop)
+    _say_when_serving(now, process, stop)
     while process.poll() is None and not stop.wait(WATCH_S):
         pass
     if process.poll() is None:
@@ -80,9 +80,9 @@ def main() -> int:
     return process.returncode or 1
 
 
-def _say_when_serving(now: Settings, stop: Event) -> None:
+def _say_when_serving(now: Settings, process: "subprocess.Popen[bytes]", stop: Event) -> None:
     """The one line with the address, once a page really comes."""
-    while not stop.wait(WATCH_S):
+    while process.poll() is None and not stop.wait(WATCH_S):
         try:
             answer = urllib3.request(
                 "GET", f"http://127.0.0.1:{now.port}/ready", timeout=2.0, retries=False
