@@ -54,6 +54,13 @@ KINDS = (
     "end postgres sessions",
 )
 
+SELDOM = {
+    *(f"kill {server}" for server in SERVERS),
+    *(f"{way} line to {asked}" for asked in ("bank", "updates") for way in WAYS),
+    "die relayed",
+    "die undone",
+}
+"""Drawn twice as often: mostly nobody is on such a line, or comes to such a step."""
 
 Deed = Callable[[str, float, float, Event], str]
 """Does something to whom, for so many seconds or until all is over; gives whom it really hit."""
@@ -89,14 +96,15 @@ class Faults:
     injected: list[Injected] = field(default_factory=list)
     _lines: dict[tuple[str, str], Lock] = field(default_factory=dict)
     _clock: Lock = field(default_factory=Lock)
-    _killed: dict[int, deque[float]] = field(default_factory=dict)
+    _killed: dict[tuple[int, str], deque[float]] = field(default_factory=dict)
 
     def run(self, seed: int, ended: Callable[[], bool]) -> None:
         """Draw and apply faults until it has ended; then everything is whole again."""
         random, running = Random(seed), []
+        drawn = [*self.kinds, *(kind for kind in self.kinds if kind in SELDOM)]
         over = Event()
         while not ended():
-            kind, lasts, pick = random.choice(self.kinds), random.uniform(*LASTS_S), random.random()
+            kind, lasts, pick = random.choice(drawn), random.uniform(*LASTS_S), random.random()
             one = Thread(target=self._apply, args=(kind, lasts, pick, over))
             one.start()
             running.append(one)
@@ -150,7 +158,7 @@ class Faults:
 
     def _kill(self, whom: str, _: float, pick: float, __: Event) -> str:
         keeper, victims = self._victims(whom, pick)
-        self._count(keeper)
+        self._count(keeper, whom)
         for victim in victims:
             with suppress(psutil.NoSuchProcess):
                 victim.kill()
@@ -158,7 +166,7 @@ class Faults:
 
     def _terminate(self, whom: str, _: float, pick: float, __: Event) -> str:
         keeper, victims = self._victims(whom, pick)
-        self._count(keeper)
+        self._count(keeper, whom)
         victims[0].terminate()
         return str(keeper.pid)
 
@@ -235,11 +243,11 @@ class Faults:
             raise LookupError(whom)
         return keeper, below
 
-    def _count(self, keeper: psutil.Process) -> None:
+    def _count(self, keeper: psutil.Process, whom: str) -> None:
         """Raises LookupError where this one died often enough for now."""
-        times = self._killed.setdefault(keeper.pid, deque())
+        times = self._killed.setdefault((keeper.pid, whom), deque())
         while times and times[0] < monotonic() - 60:
             times.popleft()
         if len(times) >= KILLS_A_MINUTE_MAX:
-            raise LookupError(keeper.pid)
+            raise LookupError(whom)
         times.append(monotonic())
