@@ -9,6 +9,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -101,18 +102,20 @@ def p95(bought: list[Bought]) -> float:
 
 
 def kill(system: System, whom: str) -> None:
-    """Kill -9 a module's processes, or a server's; or empty Redis."""
+    """Kill -9 a module's processes and all that they started, or a server's; or empty Redis."""
     if whom == EMPTIED:
         with redis.Redis.from_url(system.settings.redis_url) as client:
             client.flushall()
         return
-    if whom not in SERVERS:
-        system.kill(whom)
-        return
-    [keeper] = system.processes(SERVERS_KEEPER)
-    for one in keeper.children(recursive=True):
-        if one.name() == whom:
-            one.kill()
+    eldest = system.processes(SERVERS_KEEPER if whom in SERVERS else whom)
+    below = [one for process in eldest for one in process.children(recursive=True)]
+    victims = [*eldest, *below]
+    if whom in SERVERS:
+        victims = [one for one in below if one.name() == whom]
+    assert victims, whom
+    for victim in victims:
+        with suppress(psutil.NoSuchProcess):
+            victim.kill()
 
 
 def line(system: System, load: Load, whom: str) -> str:
