@@ -15,7 +15,8 @@ from sql.__main__ import migrate
 from web.listing import CATEGORIES
 
 DEMO_DATA = Path(__file__).parent.parent / "sql/demo_data.sql"
-LOADING_S_MAX = 5.0
+LOADING_S_MAX = 30.0
+"""It takes about two where nothing else runs."""
 
 
 Season = psycopg.Connection[Any]

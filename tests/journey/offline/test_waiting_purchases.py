@@ -27,13 +27,22 @@ from tests.journey.system import PAYS, System, wait_for
 from tests.lines import PATIENCE_S, Line
 
 
+HEX = re.compile(r"\b(?=[\d-]*[a-f])[0-9a-f-]{8,}\b")
+"""Numbers of tickets and of versions, which may have any digits in them."""
+
+
+def names_the_card(text: str) -> bool:
+    """Whether four digits of the test card stand there."""
+    return PAYS[-4:] in HEX.sub("", text)
+
+
 def test_a_purchase_without_a_network_is_sent_once_when_it_is_back(
     system: System, ana: Device, line: Line
 ) -> None:
     _, seats = queued(system, ana, line, 2)
     [waiting] = ana.purchases()
     assert waiting["method"].startswith("pm_")
-    assert "4242" not in ana.kept().replace(waiting["method"], "")
+    assert not names_the_card(ana.kept().replace(waiting["method"], ""))
     ana.page.reload()
     waits(ana)
     assert orders(system, seats) == []
@@ -52,7 +61,7 @@ def test_without_a_method_the_seats_are_held_and_nothing_is_charged(
     fill_card(ana.page)
     tap(ana.page)
     waits(ana)
-    assert "4242" not in ana.kept()
+    assert not names_the_card(ana.kept())
     line.way = "open"
     card_told = ana.page.locator(".waits-card.done")
     expect(card_told).to_contain_text("Tuyos hasta las", timeout=SENT_S_MAX * 1000)
