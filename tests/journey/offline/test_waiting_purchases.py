@@ -26,7 +26,6 @@ from tests.journey.offline.told import TAKEN
 from tests.journey.system import PAYS, System, wait_for
 from tests.lines import PATIENCE_S, Line
 
-
 HEX = re.compile(r"\b(?=[\d-]*[a-f])[0-9a-f-]{8,}\b")
 """Numbers of tickets and of versions, which may have any digits in them."""
 
