@@ -82,7 +82,7 @@ def holder_now() -> str | None:
 def unknown_now() -> bool:
     """Whether it cannot be known who asks, or what of theirs they hold."""
     caller()
-    return bool(g.get("unsure"))
+    return bool(g.get("accounts_away") or g.get("holds_elsewhere"))
 
 
 def known_now() -> None:
@@ -214,7 +214,7 @@ def _by_cookie() -> Caller:
         return _by_session(_renewed(session()))
     except AWAY:
         # Public pages can be shown from the cache; whoever needs an account is told to wait.
-        g.unsure = True
+        g.accounts_away = True
         return NOBODY
 
 
@@ -226,7 +226,7 @@ def _by_session(found: tuple[bytes, Row] | None) -> Caller:
         return Caller(holder=f"visitor:{row.visitor}", expires_at=row.expires_at)
     if row.visitor is not None and _asks_others():
         # Until they have moved, what the visitor holds is somebody else's for the account.
-        g.unsure = not move_holds(key, row.visitor, row.sub)
+        g.holds_elsewhere = not move_holds(key, row.visitor, row.sub)
     return Caller(
         f"account:{row.sub}",
         row.sub,

@@ -10,7 +10,8 @@ from tests.journey.offline.schedules import World, draw, lay_in, read, written
 from tests.journey.system import System
 from tests.lines import Line
 
-SEEDS = range(1, 4)
+SEEDS_MIN, SEEDS_MAX = 3, 8
+"""On a slow machine whoever goes on at once may be too quick for three purchases in a row."""
 LEFT = {
     "a refusal": "hold:0 type:4 tap:0 look:0",
     "an order": "hold:0 type:1 lose:0 tap:0 restore:0 look:0",
@@ -34,10 +35,12 @@ def world(playwright: Playwright, system: System, line: Line, blank: Path, tmp_p
 
 def test_what_was_bought_is_what_was_told(world: World) -> None:
     counts: Counter[str] = Counter()
-    for seed in SEEDS:
+    for seed in range(1, SEEDS_MAX + 1):
         verdict = world.run(draw(seed))
         assert verdict.wrong == [], (seed, written(draw(seed)))
         counts += verdict.counts
+        if seed >= SEEDS_MIN and counts["orders"]:
+            break
     assert counts["orders"], "nothing was bought: this proves nothing"
 
 
