@@ -150,8 +150,8 @@ breaker = Breaker("seatlock", grpc.RpcError)
 patient = Event()
 """Whether a call waits for a seatlock that starts anew; not after somebody has waited in vain."""
 patient.set()
-WAITING_MAX = 4
-"""So many of web's eight threads; the others have pages to show."""
+WAITING_MAX = 6
+"""So many of web's eight threads; the other two have pages to show."""
 _places = BoundedSemaphore(WAITING_MAX)
 
 
