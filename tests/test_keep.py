@@ -8,6 +8,7 @@ from time import sleep
 
 import psutil
 
+from pipeline.doors import opened
 from pipeline.keep import CRASHES_MAX
 from pipeline.prepare import free_ports, is_free
 from tests.journey.system import wait_for
@@ -114,3 +115,13 @@ def test_where_a_real_bank_is_asked_nobody_opens_the_door_of_ours() -> None:
         child(keeping)
         assert is_free(port)
         keeping.terminate()
+
+
+def test_an_answer_in_two_pieces_leaves_a_door_at_once() -> None:
+    """Without TCP_NODELAY, which who is let in has from the door, the second waits 40 ms."""
+    [port] = free_ports(1)
+    [door] = opened(port)
+    with door, socket.create_connection(("127.0.0.1", port), timeout=10):
+        guest, _ = door.accept()
+        with guest:
+            assert guest.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
