@@ -38,7 +38,7 @@ def _listening(address: str, port: int) -> socket.socket:
     door = socket.socket(FAMILIES[address])
     try:
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Whoever is let in has it from here; else an answer in two pieces waits 40 ms for the second.
+        # Who is let in has it from here: else the second piece of an answer waits 40 ms.
         door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         door.bind((address, port))
         door.listen(QUEUE_MAX)

@@ -121,7 +121,9 @@ def test_an_answer_in_two_pieces_leaves_a_door_at_once() -> None:
     """Without TCP_NODELAY, which who is let in has from the door, the second waits 40 ms."""
     [port] = free_ports(1)
     [door] = opened(port)
-    with door, socket.create_connection(("127.0.0.1", port), timeout=10):
-        guest, _ = door.accept()
-        with guest:
-            assert guest.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    with (
+        door,
+        socket.create_connection(("127.0.0.1", port), timeout=10),
+        door.accept()[0] as guest,
+    ):
+        assert guest.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
