@@ -48,9 +48,9 @@ def _listening(address: str, port: int) -> socket.socket:
     return door
 
 
-def in_use(port: int, setting: str = "PORT") -> str:
+def in_use(port: int, setting: str = "PORT", target: str = "run") -> str:
     """The sentence that says what to do about a port that somebody else has."""
-    do = "give another, as in `PORT=8001 make run`"
+    do = f"give another, as in `PORT=8001 make {target}`"
     if setting != "PORT":
         do = f"call `make setup`, which finds another {setting}"
     return f"Port {port} is in use: {do}."

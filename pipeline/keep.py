@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections import deque
 from collections.abc import Sequence
 from socket import socket
 from threading import Event
@@ -20,6 +19,7 @@ from time import monotonic
 import psutil
 
 from pipeline.doors import PortInUseError, in_use, named, opened
+from pipeline.ends import Ends
 from pipeline.settings import settings
 from pipeline.signals import die_with_parent
 
@@ -48,12 +48,12 @@ def keep(command: list[str], doors: Sequence[socket] = (), *, last: bool = False
     stop, changed = _signals()
     name = command[-1].rpartition(".")[2]
     launchers = psutil.Process().parents()[:2]
-    crashes: deque[float] = deque()
+    crashes = Ends(CRASH_WINDOW_S)
     while not stop.is_set():
         began = monotonic()
         child = subprocess.Popen(
             command,
-            env={**os.environ, **(named(doors) if doors else {})},
+            env={**os.environ, **named(doors)},
             pass_fds=[door.fileno() for door in doors],
             start_new_session=True,
             preexec_fn=lambda: die_with_parent(signal.SIGTERM),  # noqa: PLW1509  see embedded.py
@@ -66,14 +66,10 @@ def keep(command: list[str], doors: Sequence[socket] = (), *, last: bool = False
             return 0
         if child.returncode == os.EX_CONFIG:
             return 1
-        now = monotonic()
-        if child.returncode == 0 and now - began > ORDERLY_S_MIN:
+        if child.returncode == 0 and monotonic() - began > ORDERLY_S_MIN:
             _say(f"{name} was ended; it starts again")
             continue
-        crashes.append(now)
-        while crashes[0] < now - CRASH_WINDOW_S:
-            crashes.popleft()
-        pause = pause_after(len(crashes))
+        pause = pause_after(crashes.note())
         if pause is None:
             _say(f"{name} crashed {CRASHES_MAX} times in a minute; see its lines above.")
             return 1

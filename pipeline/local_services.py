@@ -4,7 +4,6 @@ import logging
 import signal
 import subprocess
 import sys
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from pipeline.embedded import (
     wait_for_postgres,
     wait_for_redis,
 )
+from pipeline.ends import Ends
 from pipeline.settings import Settings, settings
 from pipeline.signals import stopping
 
@@ -66,7 +66,8 @@ class Kept:
     run: Callable[[Settings], AbstractContextManager["subprocess.Popen[bytes]"]]
     _running: ExitStack = field(default_factory=ExitStack)
     _process: "subprocess.Popen[bytes] | None" = None
-    _ends: deque[float] = field(default_factory=lambda: deque(maxlen=ENDS_MAX))
+    _ends: Ends = field(default_factory=lambda: Ends(ENDS_WINDOW_S))
+    _again_at: float = 0.0
 
     def start(self) -> None:
         """Start it. Raises LocalServiceError."""
@@ -87,10 +88,10 @@ class Kept:
                 return
             self.stop()
             log.warning("%s ended by itself; it is started again", self.name)
-        elif monotonic() < self._ends[-1] + PAUSE_S:
+        elif monotonic() < self._again_at:
             return
-        self._ends.append(monotonic())
-        if len(self._ends) == ENDS_MAX and self._ends[0] > self._ends[-1] - ENDS_WINDOW_S:
+        self._again_at = monotonic() + PAUSE_S
+        if self._ends.note() >= ENDS_MAX:
             raise LocalServiceError(f"{self.name} does not stay up: its log in DATA_DIR says why.")
         try:
             self.start()

@@ -17,6 +17,7 @@ from time import monotonic, sleep
 import psutil
 
 from pipeline import signing
+from pipeline.doors import in_use
 from pipeline.embedded import LocalServiceError, wait_for_postgres, wait_for_redis
 from pipeline.local_services import postgres
 from pipeline.settings import file_values, settings
@@ -176,7 +177,7 @@ def main(arguments: list[str]) -> None:
     os.environ["DATA_DIR"] = str(now.data_dir)
     lock = take_lock(now.data_dir)
     if running and not is_free(now.port):
-        raise PrepareError(f"Port {now.port} is in use: give another, as in `PORT=8001 make run`.")
+        raise PrepareError(in_use(now.port))
     prepare(now.data_dir)
     if running:
         os.set_inheritable(lock, True)

@@ -18,6 +18,7 @@ from threading import Event, Thread
 from time import monotonic
 from urllib.parse import urlsplit
 
+from pipeline.doors import in_use
 from pipeline.prepare import ROOT, is_free
 from pipeline.settings import LOOPBACK, SettingError, Settings, file_values, load
 from pipeline.signals import die_with_parent, stopping
@@ -131,9 +132,7 @@ def checked(environment: Mapping[str, str]) -> Settings:
         )
     now = load({**environment, "PUBLIC_URL": given if named else ANY_QUICK_TUNNEL})
     if not is_free(now.port):
-        raise TunnelError(
-            f"Port {now.port} is in use: give another, as in `PORT=8001 make tunnel`."
-        )
+        raise TunnelError(in_use(now.port, target="tunnel"))
     if now.front_socket is None:
         raise TunnelError(
             f"DATA_DIR={now.data_dir} is too long a path for a socket file: give a shorter one."

@@ -1,6 +1,5 @@
 """What chaos does to a stage: each kind of fault, drawn from a seed, applied, ended and written down."""
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ import psutil
 import psycopg
 import redis
 
+from pipeline.ends import Ends
 from pipeline.settings import FAILPOINTS
 from tests.chaos.stage import Stage
 from tests.disks import full
@@ -96,7 +96,7 @@ class Faults:
     injected: list[Injected] = field(default_factory=list)
     _lines: dict[tuple[str, str], Lock] = field(default_factory=dict)
     _clock: Lock = field(default_factory=Lock)
-    _killed: dict[tuple[int, str], deque[float]] = field(default_factory=dict)
+    _killed: dict[tuple[int, str], Ends] = field(default_factory=dict)
 
     def run(self, seed: int, ended: Callable[[], bool]) -> None:
         """Draw and apply faults until it has ended; then everything is whole again."""
@@ -245,9 +245,7 @@ class Faults:
 
     def _count(self, keeper: psutil.Process, whom: str) -> None:
         """Raises LookupError where this one died often enough for now."""
-        times = self._killed.setdefault((keeper.pid, whom), deque())
-        while times and times[0] < monotonic() - 60:
-            times.popleft()
-        if len(times) >= KILLS_A_MINUTE_MAX:
+        deaths = self._killed.setdefault((keeper.pid, whom), Ends(60.0))
+        if deaths.lately() >= KILLS_A_MINUTE_MAX:
             raise LookupError(whom)
-        times.append(monotonic())
+        deaths.note()

@@ -80,17 +80,14 @@ class Report:
         return said
 
     def tables(self) -> str:
-        """The faults that hit, what was bought meanwhile, and what was wrong."""
+        """The faults that hit, what was bought meanwhile, and what was too little; wrong was told at once."""
         rows = "".join(f"| {kind} | {self.hits[kind]} |\n" for kind in KINDS)
-        wrong = "".join(
-            f"seed {seed}: {sentence}\n" for seed, found in self.wrong.items() for sentence in found
-        )
         thin = "".join(f"thin: {sentence}\n" for sentence in self.thin())
         return (
             f"\n| fault | hits |\n|---|---|\n{rows}| all | {sum(self.hits.values())} |\n\n"
             f"{self.purchases} purchases, {self.met} met a fault; orders completed a seed:"
             f" {min(self.completed, default=0)} to {max(self.completed, default=0)};"
-            f" quiet again after {max(self.settled_s, default=0):.0f} s at most\n{wrong}{thin}"
+            f" quiet again after {max(self.settled_s, default=0):.0f} s at most\n{thin}"
         )
 
 

@@ -21,7 +21,7 @@ def test_a_full_disk_is_told_and_over_when_there_is_room(system: System, writing
     assert keeper
     before = (system.folder / "run.log").stat().st_size
     ana = system.ana
-    # At once: a server that ends five times in a minute is given up on, and rightly so.
+    # At once: the disk is full only as long as somebody has to be told so.
     with full(keeper), ThreadPoolExecutor(3) as crowd:
         told = list(crowd.map(lambda seat: system.order(event, [seat], ana, key=keys[seat]), seats))
     assert {answer.status_code for answer in told} == {503}

@@ -40,11 +40,11 @@ def main() -> int:
     stop = stopping()
     now = settings()
     try:
-        own = [] if inherited() else opened(now.port, both=True)
+        # Opened here where no keeper did, and never closed: they live as long as this process.
+        doors = inherited() or [door.detach() for door in opened(now.port, both=True)]
     except PortInUseError:
         sys.stderr.write(f"{in_use(now.port)}\n")
         return os.EX_CONFIG
-    doors = inherited() or [door.fileno() for door in own]
     making = now.data_dir / "address.new"
     making.write_text(f"http://localhost:{now.port}\n")
     making.rename(now.data_dir / "address")
