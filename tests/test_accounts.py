@@ -15,7 +15,7 @@ from psycopg import OperationalError
 
 from pipeline.seatlock import client as seatlock
 from pipeline.settings import settings
-from tests.halls import hall
+from tests.halls import Hall, hall
 from tests.people import (
     ANA,
     BRUNO,
@@ -29,6 +29,7 @@ from tests.people import (
 )
 from tests.stations import one, rows
 from web import accounts
+from web.accounts.marks import mark
 from web.inputs import local_path
 from web.provider import keys
 
@@ -169,10 +170,20 @@ def test_nobody_is_led_elsewhere(client: FlaskClient, following: str) -> None:
     assert sign_in(client, ANA, following).headers["Location"] == "/"
 
 
-def test_holds_move_to_the_account(client: FlaskClient) -> None:
+def held_by_a_visitor(client: FlaskClient, count: int) -> Hall:
+    """A hall of which somebody without an account holds the first seats."""
     event = hall()
-    take = client.post(f"/events/{event.id}/holds", data={"seat": event.seats[:2]})
-    client.post(take.headers["Location"], data={"seat": event.seats[:2]})
+    take = client.post(f"/events/{event.id}/holds", data={"seat": event.seats[:count]})
+    client.post(take.headers["Location"], data={"seat": event.seats[:count]})
+    return event
+
+
+def seatlock_is_away(*_: object) -> None:
+    raise seatlock.SeatlockUnreachableError
+
+
+def test_holds_move_to_the_account(client: FlaskClient) -> None:
+    event = held_by_a_visitor(client, 2)
     before = rows(
         "SELECT id, held_until, fence FROM catalog.seats WHERE status = 'LOCKED' ORDER BY id"
     )
@@ -187,22 +198,19 @@ def test_holds_move_to_the_account(client: FlaskClient) -> None:
 def test_holds_move_later_when_seatlock_is_away(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    event = hall()
-    take = client.post(f"/events/{event.id}/holds", data={"seat": event.seats[:1]})
-    client.post(take.headers["Location"], data={"seat": event.seats[:1]})
-
-    def away(*_: object) -> None:
-        raise seatlock.SeatlockUnreachableError
-
+    event = held_by_a_visitor(client, 1)
     with monkeypatch.context() as patch:
-        patch.setattr(seatlock, "move", away)
+        patch.setattr(seatlock, "move", seatlock_is_away)
         assert sign_in(client, ANA).status_code == 303
         assert me(client).status_code == 200
         # Nobody says that the seats are gone, or somebody else's, while they wait.
         assert client.get(f"/events/{event.id}/checkout").status_code == 503
         lengthened = f"/api/events/{event.id}/extend-hold"
         assert client.post(lengthened, json={"seat_ids": event.seats[:1]}).status_code == 503
-        assert client.get(f"/events/{event.id}").status_code == 200
+        page = client.get(f"/events/{event.id}")
+        assert (page.status_code, page.headers["X-From-Cache"]) == (200, "true")
+        # Whose page it is, is known all the same.
+        assert page.headers["X-Account"] == mark(ANA.sub)
     accounts._tried.clear()  # noqa: SLF001  five seconds pass
     assert me(client).status_code == 200
     holder = one("SELECT holder FROM catalog.seats WHERE id = %s", event.seats[0])
@@ -212,18 +220,13 @@ def test_holds_move_later_when_seatlock_is_away(
 def test_a_move_that_cannot_be_written_down_is_no_error_of_every_page(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    event = hall()
-    take = client.post(f"/events/{event.id}/holds", data={"seat": event.seats[:1]})
-    client.post(take.headers["Location"], data={"seat": event.seats[:1]})
-
-    def away(*_: object) -> None:
-        raise seatlock.SeatlockUnreachableError
+    event = held_by_a_visitor(client, 1)
 
     def unwritable(*_: object) -> None:
         raise OperationalError
 
     with monkeypatch.context() as patch:
-        patch.setattr(seatlock, "move", away)
+        patch.setattr(seatlock, "move", seatlock_is_away)
         sign_in(client, ANA)
         patch.setattr(accounts, "move_holds", unwritable)
         assert client.get("/").status_code == 200

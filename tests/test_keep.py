@@ -7,8 +7,9 @@ import sys
 from time import sleep
 
 import psutil
+import pytest
 
-from pipeline.doors import opened
+from pipeline.doors import FAMILIES, LOOPBACK_4, LOOPBACK_6, opened
 from pipeline.keep import CRASHES_MAX
 from pipeline.prepare import free_ports, is_free
 from tests.journey.system import wait_for
@@ -16,14 +17,16 @@ from tests.journey.system import wait_for
 ENDS_WELL = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); time.sleep(60)"
 
 
-def keeper(code: str) -> "subprocess.Popen[bytes]":
+def keeper(code: str, *options: str, **environment: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "pipeline.keep", sys.executable, "-c", code],
+        [sys.executable, "-m", "pipeline.keep", *options, sys.executable, "-c", code],
+        env={**os.environ, **environment},
         stderr=subprocess.PIPE,
+        text=True,
     )
 
 
-def child(keeping: "subprocess.Popen[bytes]", not_pid: int = 0) -> psutil.Process:
+def child(keeping: "subprocess.Popen[str]", not_pid: int = 0) -> psutil.Process:
     def one() -> psutil.Process | None:
         found = psutil.Process(keeping.pid).children()
         return found[0] if found and found[0].pid != not_pid else None
@@ -59,11 +62,7 @@ os._exit(1)
 
 
 def at_the_door(port: int) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "pipeline.keep", "--door", "WEB_PORT",
-         sys.executable, "-c", ANSWERS_ONCE],
-        env={**os.environ, "WEB_PORT": str(port)}, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    return keeper(ANSWERS_ONCE, "--door", "WEB_PORT", WEB_PORT=str(port))
 
 
 def test_who_comes_while_a_process_starts_anew_waits_at_its_door() -> None:
@@ -106,12 +105,8 @@ def test_a_door_that_a_killed_start_still_holds_is_waited_for() -> None:
 
 def test_where_a_real_bank_is_asked_nobody_opens_the_door_of_ours() -> None:
     [port] = free_ports(1)
-    environment = {**os.environ, "BANK_PORT": str(port), "BANK_URL": "http://127.0.0.1:1"}
-    keeping = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.keep", "--door", "BANK_PORT",
-         sys.executable, "-c", ENDS_WELL], env=environment,
-    )  # fmt: skip
-    with keeping:
+    where = {"BANK_PORT": str(port), "BANK_URL": "http://127.0.0.1:1"}
+    with keeper(ENDS_WELL, "--door", "BANK_PORT", **where) as keeping:
         child(keeping)
         assert is_free(port)
         keeping.terminate()
@@ -127,3 +122,11 @@ def test_an_answer_in_two_pieces_leaves_a_door_at_once() -> None:
         door.accept()[0] as guest,
     ):
         assert guest.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_a_machine_without_the_newer_protocol_has_one_door(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FAMILIES, LOOPBACK_6, 9_999)
+    [port] = free_ports(1)
+    [door] = opened(port, both=True)
+    with door:
+        assert door.getsockname() == (LOOPBACK_4, port)

@@ -319,12 +319,15 @@ def test_while_sessions_cannot_be_read_nobody_is_told_that_their_seats_are_gone(
 
     monkeypatch.setattr(accounts, "session", away)
     body = {"seat_ids": seats}
-    for answer in (
+    pages = (
         client.get(f"/events/{event.id}/checkout"),
         client.post(f"/events/{event.id}/holds", data={"seat": event.seats[2:3]}),
         client.post(f"/events/{event.id}/holds/best", data={"count": "1"}),
         client.post(f"/events/{event.id}/holds/release"),
         client.post(f"/events/{event.id}/holds/extend"),
+    )
+    for answer in (
+        *pages,
         client.post(f"/api/events/{event.id}/lock-seat", json=body),
         client.post(f"/api/events/{event.id}/unlock-seat", json=body),
         client.post(f"/api/events/{event.id}/extend-hold", json=body),
@@ -332,7 +335,9 @@ def test_while_sessions_cannot_be_read_nobody_is_told_that_their_seats_are_gone(
         assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2"), (
             answer.request.path
         )
-        assert "o que tenías sigue como estaba" in answer.text or answer.is_json
+    for answer in pages:
+        assert "lo que tenías sigue como estaba" in answer.text
+    assert "Probar otra vez" in pages[0].text
     part = client.get(f"/events/{event.id}", headers={"HX-Request": "true"})
     assert part.status_code == 503
     page = client.get(f"/events/{event.id}")
