@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Thread
 from time import monotonic, sleep
 
+import psutil
 import pytest
 import urllib3
 
@@ -28,9 +29,11 @@ TOLD = {
 class _Web(BaseHTTPRequestHandler):
     """Answers with what it was told of the caller."""
 
+    ready = 200
+
     def do_GET(self) -> None:
         told = "\n".join(self.headers.get(name, "") for name in TOLD).encode()
-        self.send_response(200)
+        self.send_response(self.ready if self.path == "/ready" else 200)
         self.send_header("Content-Length", str(len(told)))
         self.end_headers()
         self.wfile.write(told)
@@ -39,10 +42,16 @@ class _Web(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class _NotReady(_Web):
+    """Something behind web is away."""
+
+    ready = 503
+
+
 @contextmanager
-def front(folder: Path, **environment: str) -> Iterator[str]:
+def front(folder: Path, behind: type[_Web] = _Web, **environment: str) -> Iterator[str]:
     """A front before a web of ours; gives its address."""
-    web = ThreadingHTTPServer(("127.0.0.1", 0), _Web)
+    web = ThreadingHTTPServer(("127.0.0.1", 0), behind)
     Thread(target=web.serve_forever, daemon=True).start()
     port, nobody = free_ports(2)
     process = subprocess.Popen(
@@ -117,6 +126,21 @@ def test_a_trusted_proxy_is_believed_and_https_is_promised(tmp_path: Path) -> No
         assert get(address, "/").data.decode().split("\n")[0] == "203.0.113.9, 127.0.0.1"
         for path in ("/static/style.css", "/ws"):
             assert get(address, path).headers["Strict-Transport-Security"] == "max-age=31536000"
+
+
+def test_a_caddy_that_dies_takes_its_front_with_it_while_nothing_is_ready_yet(
+    tmp_path: Path,
+) -> None:
+    """Else its keeper would not know, and whoever comes would wait at an open door."""
+    with front(tmp_path, _NotReady) as address:
+        [ours] = [
+            one
+            for one in psutil.Process().children()
+            if one.cmdline()[-1] == "web.front" and address.endswith(f":{one.environ()['PORT']}")
+        ]
+        [caddy] = ours.children()
+        caddy.kill()
+        assert ours.wait(5)
 
 
 def by_file(path: Path) -> str:
