@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from psycopg import OperationalError
 
 from pipeline.connections import redis_client
 from pipeline.messages import UPDATES_STREAM
 from pipeline.settings import settings
 from tests.halls import change, hall, owner
+from web import accounts
 from web.recent import forget
 
 SOON = datetime.now(UTC) + timedelta(days=3)
@@ -359,6 +361,21 @@ def test_a_large_hall_shows_its_sections_first_and_a_small_one_its_seats(
     assert (fragment.count('name="seat"'), "<html" in fragment) == (300, False)
     whole = client.get(f"/events/{small.id}").text
     assert (whole.count('name="seat"'), whole.count("<fieldset")) == (600, 24)
+
+
+def test_a_halls_plan_is_nobodys_secret(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays while nobody can be recognised, and the page says that it is from memory."""
+    large = hall([("Platea", 13, 25, "90.00"), ("Galería", 12, 25, "30.00")])
+
+    def away() -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(accounts, "session", away)
+    page = client.get(f"/events/{large.id}")
+    assert (page.status_code, page.headers["X-From-Cache"]) == (200, "true")
+    assert 'class="halftone"' in page.text
 
 
 @pytest.mark.parametrize("event_id", ["0", "999999999", str(2**63), "9" * 30, "-1", "abc"])

@@ -4,7 +4,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from time import monotonic, sleep
+from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -26,21 +27,26 @@ START_S_MAX = 30
 LOOKED_S_MAX = 10
 
 
+@contextmanager
+def updates(at: int, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """The gevent process behind /ws, at this port."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "web.updates"],
+        env={**os.environ, "UPDATES_PORT": str(at), **environment},
+    )
+    try:
+        wait_for(lambda: not is_free(at), START_S_MAX, "updates does not start")
+        yield process
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    """The gevent process behind /ws."""
-    process = subprocess.Popen([sys.executable, "-m", "web.updates"], env=dict(os.environ))
-    deadline = monotonic() + START_S_MAX
-    while True:
-        try:
-            listen(settings().updates_port, ANA).close()
-            break
-        except OSError:
-            assert monotonic() < deadline
-            sleep(0.1)
-    yield settings().updates_port
-    process.terminate()
-    process.wait(10)
+    """Where it listens for most tests."""
+    with updates(settings().updates_port):
+        yield settings().updates_port
 
 
 def listen(port: int, person: Person | None = None, **how: Any) -> websocket.WebSocket:
@@ -146,24 +152,16 @@ def test_an_update_that_is_not_ours_stops_nothing(port: int) -> None:
 def test_a_stop_tells_every_page_to_come_back() -> None:
     """1012 and not 1000, from which htmx would not return."""
     [free] = free_ports(1)
-    environment = {**os.environ, "UPDATES_PORT": str(free)}
-    process = subprocess.Popen([sys.executable, "-m", "web.updates"], env=environment)
-    deadline = monotonic() + START_S_MAX
-    sockets: list[websocket.WebSocket] = []
-    while len(sockets) < 20:
-        try:
-            sockets.append(listen(free, ANA))
-        except OSError:
-            assert monotonic() < deadline
-            sleep(0.1)
-    begun = monotonic()
-    process.terminate()
-    for socket in sockets:
-        code, content = socket.recv_data()
-        assert (code, int.from_bytes(content[:2])) == (websocket.ABNF.OPCODE_CLOSE, 1012)
-        socket.shutdown()  # type: ignore[no-untyped-call]  # a close frame leaves it open
-    assert process.wait(5) == 0
-    assert monotonic() - begun < 5
+    with updates(free) as process:
+        sockets = [listen(free, ANA) for _ in range(20)]
+        begun = monotonic()
+        process.terminate()
+        for socket in sockets:
+            code, content = socket.recv_data()
+            assert (code, int.from_bytes(content[:2])) == (websocket.ABNF.OPCODE_CLOSE, 1012)
+            socket.shutdown()  # type: ignore[no-untyped-call]  # a close frame leaves it open
+        assert process.wait(5) == 0
+        assert monotonic() - begun < 5
 
 
 def test_who_signed_out_hears_nothing_more(port: int, app: Flask) -> None:
@@ -194,19 +192,11 @@ def test_who_cannot_be_recognised_is_told_to_come_back(app: Flask) -> None:
     how: dict[str, Any] = {"cookie": f"session={cookie.value}", "origin": settings().public_url}
     line, [own] = Line(settings().postgres_port), free_ports(1)
     address = settings().database_url.replace(f":{settings().postgres_port}/", f":{line.port}/")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "web.updates"],
-        env={**os.environ, "UPDATES_PORT": str(own), "DATABASE_URL": address},
-    )
-    try:
-        wait_for(lambda: not is_free(own), START_S_MAX, "updates does not start")
+    with updates(own, DATABASE_URL=address):
         listen(own, **how).close()
         line.way = "cut"
         with pytest.raises(websocket.WebSocketBadStatusException) as refused:
             listen(own, **how)
         assert refused.value.status_code == 503
         listen(own, origin=settings().public_url).close()  # nobody needs no Postgres
-    finally:
-        process.terminate()
-        process.wait(10)
-        line.close()
+    line.close()

@@ -20,7 +20,7 @@ from web.fragments import see_other
 from web.inputs import amount, form_seat_ids, whole_number
 from web.notices import tell
 from web.offers import equal_seats
-from web.problems import Problem
+from web.problems import RETRY_S, Problem, busy
 from web.seats import (
     FREE_S,
     cart,
@@ -34,7 +34,6 @@ from web.seats import (
 
 pages = Blueprint("holds", __name__)
 
-BUSY_RETRY_S = 2
 BEST_CHOICES, BEST_TRIES, BEST_LOOKS = 40, 4, 5
 
 
@@ -144,7 +143,7 @@ def lengthen(seat_ids: Collection[int], holder: str | None) -> dict[int, datetim
     try:
         return seatlock.extend(seat_ids, holder, settings().hold_seconds / 2)
     except seatlock.SeatlockUnreachableError as error:
-        raise busy() from error
+        raise unchecked() from error
 
 
 def lock(event_id: int, wanted: Sequence[int], holder: str) -> list[seatlock.Hold] | Problem:
@@ -155,7 +154,7 @@ def lock(event_id: int, wanted: Sequence[int], holder: str) -> list[seatlock.Hol
     try:
         answer = seatlock.lock(event_id, wanted, holder)
     except seatlock.SeatlockUnreachableError as error:
-        raise busy() from error
+        raise unchecked() from error
     return problem_of(answer) if isinstance(answer, seatlock.Refusal) else answer
 
 
@@ -196,17 +195,12 @@ def unlock(event_id: int, seat_ids: Collection[int] | None, holder: str | None) 
     try:
         return seatlock.unlock(holds, holder)
     except seatlock.SeatlockUnreachableError as error:
-        raise busy() from error
+        raise unchecked() from error
 
 
-def busy() -> Problem:
+def unchecked() -> Problem:
     """Nobody could check the seats just now."""
-    return Problem(
-        503,
-        "busy",
-        f"Nobody could check the seats just now. Try again in {BUSY_RETRY_S} seconds.",
-        {"Retry-After": str(BUSY_RETRY_S)},
-    )
+    return busy(f"Nobody could check the seats just now. Try again in {RETRY_S} seconds.")
 
 
 def problem_of(refusal: seatlock.Refusal) -> Problem:

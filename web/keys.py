@@ -1,10 +1,9 @@
 """The Idempotency-Key of a purchase, and a purchase's refusal as a problem."""
 
 from pipeline.orders import Answer
-from web.problems import Problem
+from web.problems import RETRY_S, Problem
 
 KEY_LETTERS_MAX = 100
-RETRY_S = 2
 DETAILS = {
     "payment_declined": "The bank declined the card. The hold stays; another card needs a new key.",
     "insufficient_funds": "The bank says the funds are insufficient. The hold stays.",

@@ -34,6 +34,11 @@ class Problem(Exception):  # noqa: N818  RFC 9457 calls it a problem, not an err
         self.members = members
 
 
+def busy(detail: str, seconds: int = RETRY_S) -> Problem:
+    """Somebody who is needed is away, or there are too many: come back after so many seconds."""
+    return Problem(503, "busy", detail, {"Retry-After": str(seconds)})
+
+
 def members_of(problem: Problem) -> dict[str, Any]:
     """What a problem document says."""
     return {
@@ -87,8 +92,7 @@ def _http(error: HTTPException) -> Response:
 
 def _away(error: OperationalError) -> Response:
     log.warning("Postgres does not answer: %s", str(error).partition("\n")[0])
-    detail = f"Nobody could look that up just now. Try again in {RETRY_S} seconds."
-    return answer(Problem(503, "busy", detail, {"Retry-After": str(RETRY_S)}))
+    return answer(busy(f"Nobody could look that up just now. Try again in {RETRY_S} seconds."))
 
 
 def _bug(error: Exception) -> Response:

@@ -20,7 +20,7 @@ from sql import read
 from web.best import Row, Rows
 from web.hall import Plan, plan, zones
 from web.inputs import event_id as checked
-from web.problems import Problem
+from web.problems import Problem, busy
 from web.recent import EVERY, Kept, Recent
 from web.words import local_time, rfc3339
 
@@ -140,7 +140,7 @@ def hall_of(event_id: int) -> Rows:
             free |= _read_free(event_id, list(islice(ahead, max(SECTIONS_AT_FIRST, len(free)))))
         seats = free[row.section][row.begins : row.begins + len(row.ids)]
         if len(seats) != len(row.ids):
-            raise Problem(503, "busy", "The hall is being changed.", {"Retry-After": "2"})
+            raise busy("The hall is being changed.")
         yield row, seats
 
 

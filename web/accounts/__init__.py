@@ -21,11 +21,10 @@ from pipeline.seatlock import client as seatlock
 from pipeline.settings import settings
 from sql import Row, read, write
 from web.accounts import audit, bearer, issuer, renewal, tokens
-from web.problems import Problem
+from web.problems import Problem, busy
 
 LIFETIME = timedelta(seconds=tokens.LIFETIME_S)
 MOVE_AGAIN_S = 5.0
-RETRY_S = 2
 
 AWAY = (OperationalError, PoolTimeout)
 
@@ -88,13 +87,7 @@ def unknown_now() -> bool:
 def known_now() -> None:
     """Raises Problem 503 where it cannot be known who asks: nobody, or somebody signed in."""
     if unknown_now():
-        raise Problem(
-            503,
-            "busy",
-            "Nobody can be recognised now.",
-            {"Retry-After": str(RETRY_S)},
-            retryAfter=RETRY_S,
-        )
+        raise busy("Nobody can be recognised now.")
 
 
 def needs_role(role: str) -> Caller:

@@ -17,7 +17,7 @@ from joserfc.jwk import KeySet
 
 from pipeline.settings import settings
 from web.accounts import issuer
-from web.problems import Problem
+from web.problems import Problem, busy
 
 AUDIENCE = "ticketbuster"
 ROLES = frozenset({"buyer", "organiser", "steward", "operator"})
@@ -176,9 +176,7 @@ def decoded(token: str, *, at_once: bool = False) -> dict[str, Any]:
     except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise refused("The token is not valid, or not any more.") from error
     except requests.RequestException as error:
-        raise Problem(
-            503, "busy", "The identity provider does not answer.", {"Retry-After": "2"}
-        ) from error
+        raise busy("The identity provider does not answer.") from error
     if not _is_access_token(found.header, found.claims):
         raise refused("This is no access token for TicketBuster.")
     return dict(found.claims)

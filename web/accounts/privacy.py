@@ -16,7 +16,7 @@ from web import trail
 from web.accounts import Caller, audit, delete_cookie, issuer, signed_in
 from web.bought import order_json, orders_of
 from web.fragments import private, see_other
-from web.holds import busy
+from web.holds import unchecked
 from web.notices import tell
 from web.problems import Problem
 from web.words import rfc3339
@@ -99,7 +99,7 @@ def forget(sub: str) -> bool:
     try:
         done = privacy.forget(sub, stand_in)
     except SeatlockUnreachableError as error:
-        raise busy() from error
+        raise unchecked() from error
     if done:
         with pool("web").connection() as connection, connection.transaction():
             audit.note(connection, "account_erased", sub)

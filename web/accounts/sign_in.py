@@ -14,7 +14,7 @@ from sql import write
 from web import accounts, patience
 from web.accounts import audit, issuer, renewal, tokens, vault
 from web.inputs import local_path
-from web.problems import Problem
+from web.problems import Problem, busy
 
 pages = Blueprint("accounts", __name__)
 
@@ -183,4 +183,4 @@ def _digest(state: str) -> bytes:
 
 def issuer_away() -> Problem:
     """The issuer does not answer just now."""
-    return Problem(503, "busy", "The identity provider does not answer.", {"Retry-After": "2"})
+    return busy("The identity provider does not answer.")

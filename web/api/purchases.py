@@ -10,9 +10,7 @@ from web.api.contract import HOLDER, contract
 from web.api.schemas import CARD_BODY
 from web.inputs import json_body
 from web.keys import is_key, refusal_of
-from web.problems import Problem, members_of
-
-RETRY_S = 2
+from web.problems import RETRY_S, Problem, busy, members_of
 
 
 @api.post("/payment-methods")
@@ -35,8 +33,7 @@ def create_payment_method() -> Response:
     except InvalidCardError:
         raise Problem(422, "invalid_payment", "The bank does not know this card.") from None
     except BankUnreachableError as error:
-        detail = f"The bank does not answer. Try again in {RETRY_S} seconds."
-        raise Problem(503, "busy", detail, {"Retry-After": str(RETRY_S)}) from error
+        raise busy(f"The bank does not answer. Try again in {RETRY_S} seconds.") from error
     response = jsonify(id=kept)
     response.status_code = 201
     response.cache_control.no_store = True

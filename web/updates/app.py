@@ -21,7 +21,7 @@ from pipeline.messages import UPDATES_STREAM, OrderChanged
 from web import accounts, languages, looks, problems, shield, words
 from web.bought import find_orders
 from web.inputs import ID_DIGITS_MAX
-from web.problems import Problem
+from web.problems import Problem, busy
 from web.updates.listeners import RESTART, TRY_LATER, Listener, frame, listeners
 from web.updates.maps import Maps
 from web.updates.stream import changes, newest
@@ -68,7 +68,7 @@ def create_app() -> Flask:
         if request.path != "/ws":
             return None
         if listeners.count() >= SOCKETS_MAX:
-            raise Problem(503, "busy", "Too many pages listen here.", {"Retry-After": "10"})
+            raise busy("Too many pages listen here.", 10)
         if not accounts.caller().bearer and not shield.is_ours(request.headers.get("Origin", "")):
             raise Problem(403, "forbidden", "This page may not listen here.")
         # Else it would listen as nobody, and its orders would never be pushed.

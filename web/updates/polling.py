@@ -8,7 +8,7 @@ from redis import RedisError
 
 from pipeline.connections import asked_redis_client
 from web.inputs import event_id as checked
-from web.problems import Problem
+from web.problems import Problem, busy
 from web.recent import EVERY
 from web.seats import find_event
 from web.updates.deltas import Deltas, States
@@ -87,9 +87,7 @@ def show(event_id: int) -> Response:
     try:
         version, sections = _tail.since(event_id, request.args.get("v", ""))
     except RedisError as error:
-        raise Problem(
-            503, "busy", "Nobody knows just now what changed.", {"Retry-After": str(RETRY_S)}
-        ) from error
+        raise busy("Nobody knows just now what changed.", RETRY_S) from error
     response = make_response("\n".join(missed(event_id, section, version, sections)))
     response.mimetype = "text/plain"
     response.cache_control.no_store = True
