@@ -19,6 +19,7 @@ from pipeline.seatlock import client as seatlock
 from pipeline.seatlock.server import serve
 from pipeline.settings import settings
 from sql.__main__ import migrate
+from tests.halls import owner
 from tests.services import services
 from tests.stations import forget_everything, relay
 from web.app import create_app
@@ -118,3 +119,10 @@ def limited(monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
 def clean(_seatlock: None) -> None:
     """Nothing waits anywhere that an earlier test left."""
     forget_everything()
+
+
+@pytest.fixture
+def nothing_on_sale() -> None:
+    """Only this test's events are in the list."""
+    with owner() as connection:
+        connection.execute("UPDATE catalog.events SET status = 'UNPUBLISHED'")
