@@ -68,7 +68,8 @@ def test_an_answer_that_is_an_error_changes_nothing(system: System, browser: Bro
     assert page.url.endswith(f"/events/{event}")
     page.unroute_all()
     page.route(re.compile("section="), lambda route: route.abort())
-    page.locator(".sections a").first.click()
+    with page.expect_event("requestfailed"):
+        page.locator(".sections a").first.click()
     expect(page.locator(".sections")).to_be_visible()
     page.unroute_all()
     page.locator(".sections a").first.click()
