@@ -25,7 +25,7 @@ SATURATING_BUYERS = 32
 STEADY_RATE = 1_000
 SECONDS = int(os.environ.get("BENCH_SECONDS", "60"))
 SETTLE_S = 3.0
-SEATS_MAX = 12_000
+SEATS_MAX = 30_000
 APART = ("bank", "load generator")
 HEAD = (
     "| completed | orders/min | hold ms p50 / p95 | order ms p50 / p95 | ticket ms p50 / p95 |"

@@ -85,7 +85,7 @@ class Load:
         pause, running = 60.0 / self._plan["rate"], set()
 
         async def one(buyer: Buyer) -> None:
-            await self._buy(buyer)
+            await self._buy(buyer, *next(self._seats))
             free.put_nowait(buyer)
 
         for number in range(int(self._plan["seconds"] / pause)):
@@ -96,17 +96,16 @@ class Load:
         await asyncio.gather(*running)
 
     async def _at_full_speed(self, buyers: list[Buyer]) -> None:
-        """Each buyer begins anew as soon as the order is accepted."""
+        """Each buyer begins anew as soon as the order is accepted, while there are seats."""
         until = self.measured.begun + self._plan["seconds"]
 
         async def again(buyer: Buyer) -> None:
-            while perf_counter() < until:
-                await self._buy(buyer)
+            while perf_counter() < until and (seat := next(self._seats, None)):
+                await self._buy(buyer, *seat)
 
         await asyncio.gather(*(again(buyer) for buyer in buyers))
 
-    async def _buy(self, buyer: Buyer) -> None:
-        event_id, seat = next(self._seats)
+    async def _buy(self, buyer: Buyer, event_id: int, seat: int) -> None:
         begun = perf_counter()
         held, body = await buyer.connection.post(
             f"/api/events/{event_id}/lock-seat", {"seat_ids": [seat]}
