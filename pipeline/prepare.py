@@ -21,7 +21,7 @@ from pipeline.doors import in_use
 from pipeline.embedded import LocalServiceError, wait_for_postgres, wait_for_redis
 from pipeline.local_services import postgres
 from pipeline.settings import file_values, settings
-from sql.__main__ import MigrationError, load_demo, migrate
+from sql.__main__ import MigrationError, load_demo, migrate, renew_demo
 
 ROOT = Path(__file__).parent.parent
 PORTS = ("WEB_PORT", "UPDATES_PORT", "SEATLOCK_PORT", "BANK_PORT", "POSTGRES_PORT", "REDIS_PORT")
@@ -137,6 +137,8 @@ def prepare(data_dir: Path) -> None:
                 step(4, "demo season and demo accounts")
                 if load_demo(now.database_url):
                     _say("  loaded, with dates that count from today")
+                elif again := renew_demo(now.database_url):
+                    _say(f"  {again} events that were over are ahead of today again")
                 _run("web.provider", "prepare")
             step(5, "keys that sign the tickets")
             signing.ensure(Path(now.ticket_keys))

@@ -83,6 +83,12 @@ def load_demo(database_url: str, script: Path = HERE / "demo_data.sql") -> bool:
     return True
 
 
+def renew_demo(database_url: str, script: Path = HERE / "demo_dates.sql") -> int:
+    """Move what is over of the demo season ahead of today; gives how many events that were."""
+    with psycopg.connect(database_url, connect_timeout=10) as connection:
+        return len(connection.execute(script.read_bytes()).fetchall())
+
+
 if __name__ == "__main__":
     # Here and not above: sql itself needs nothing of ours, only its command line does.
     from pipeline.settings import settings
