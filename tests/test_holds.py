@@ -212,6 +212,27 @@ def test_the_api_names_the_seats_that_somebody_else_has(
     assert states(event)[:4] == ["L", "B", "A", "A"]
 
 
+def test_where_nothing_is_left_nobody_is_sent_to_look_further(
+    ana_phone: FlaskClient, bruno_phone: FlaskClient
+) -> None:
+    event = hall([("Sala", 1, 2, "10.00")])
+    lock(ana_phone, event, event.seats)
+    forget()
+    answer = lock(bruno_phone, event, event.seats[:1])
+    assert (answer.status_code, answer.get_json()["error"]) == (409, "sold_out")
+    assert answer.get_json()["unavailable"] == event.seats[:1]
+    for page in (
+        take(bruno_phone, event, event.seats[:1]),
+        bruno_phone.post(f"/events/{event.id}/holds/best", data={"count": "1"}),
+    ):
+        assert page.status_code == 409
+        assert "<b>▲ Agotado.</b>" in page.text
+        assert "Elige otros" not in page.text
+    change(event.seats[1:], status="AVAILABLE", holder=None, held_until=None)
+    forget()
+    assert lock(bruno_phone, event, event.seats[:1]).get_json()["error"] == "seat_unavailable"
+
+
 def test_the_api_counts_what_is_held_already(ana_phone: FlaskClient) -> None:
     event = hall([("Platea", 2, 10, "80.00")])
     lock(ana_phone, event, event.seats[:8])

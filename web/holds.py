@@ -35,6 +35,7 @@ from web.seats import (
 pages = Blueprint("holds", __name__)
 
 BEST_CHOICES, BEST_TRIES, BEST_LOOKS = 40, 4, 5
+NOTHING_FOUND = frozenset({"seat_unavailable", "none_together"})
 
 
 @pages.post("/events/<int:event_id>/holds")
@@ -220,10 +221,19 @@ def problem_of(refusal: seatlock.Refusal) -> Problem:
             return Problem(409, "seat_unavailable", detail, unavailable=ids)
 
 
-def _refused(event_id: int, problem: Problem, wanted: Sequence[int]) -> Response:
+def told(event_id: int, problem: Problem) -> Problem:
+    """The same refusal, or that nothing at all is left: then nobody need look further."""
+    if problem.error not in NOTHING_FOUND or find_event(event_id).available_seats:
+        return problem
+    detail = "No seat of this event is left. Nothing was held."
+    return Problem(409, "sold_out", detail, **problem.members)
+
+
+def _refused(event_id: int, refusal: Problem, wanted: Sequence[int]) -> Response:
     """The event's page again, with what was refused, why, and what could be taken instead."""
-    if problem.status == 404:
-        raise problem
+    if refusal.status == 404:
+        raise refusal
+    problem = told(event_id, refusal)
     gone: Any = problem.members.get("unavailable", [])
     lost = named_seats(event_id, gone) if gone else []
     seats = named_seats(event_id, wanted) if problem.error == "seat_unavailable" else []

@@ -7,7 +7,7 @@ from web.accounts import holder_now, start_session
 from web.api import api
 from web.api.contract import HOLDER, contract
 from web.api.schemas import HOLD_BODY, SEATS_BODY
-from web.holds import lengthen, lock, unlock
+from web.holds import lengthen, lock, told, unlock
 from web.inputs import event_id as checked
 from web.inputs import json_body, seat_ids
 from web.problems import Problem, document
@@ -26,7 +26,7 @@ EVENT_NOT_FOUND = {404: ("not_found", "event_not_found"), 422: ("invalid_seats",
     refuses={
         **EVENT_NOT_FOUND,
         401: ("session_needed",),
-        409: ("seat_unavailable", "too_many_seats", "not_on_sale"),
+        409: ("seat_unavailable", "sold_out", "too_many_seats", "not_on_sale"),
     },
 )
 def lock_seat(event_id: int) -> Response:
@@ -40,7 +40,7 @@ def lock_seat(event_id: int) -> Response:
     checked(event_id)
     answer = lock(event_id, wanted, holder)
     if isinstance(answer, Problem):
-        raise answer
+        raise told(event_id, answer)
     seats = sorted(answer, key=lambda hold: (hold.section_number, hold.position))
     ends = rfc3339(min(hold.held_until for hold in answer))
     return jsonify(seats=[seat_json(hold) for hold in seats], expires_at=ends)
