@@ -48,8 +48,8 @@ class Load:
     def __init__(self, plan: dict[str, Any]) -> None:
         self._plan = plan
         self._seats: Iterator[tuple[int, int]] = iter([tuple(seat) for seat in plan["seats"]])
-        self._paid_at: dict[str, float] = {}
-        self._early: dict[str, float] = {}
+        self._paid_at: dict[tuple[int, str], float] = {}
+        self._early: dict[tuple[int, str], float] = {}
         self._all_pushed = asyncio.Event()
         self._buying = True
         self.measured = Measured()
@@ -125,7 +125,7 @@ class Load:
         if placed != 201:
             self.measured.wrong.append(f"order {placed} {body}")
             return
-        order = body["order_uuid"]
+        order = (id(buyer), body["order_uuid"])
         if order in self._early:
             self._pushed(self._early.pop(order) - now)
         else:
@@ -135,13 +135,13 @@ class Load:
         """An order counts when its own buyer's socket has the ticket."""
         while True:
             text = await buyer.socket.text()
-            order = ORDER.search(text)
-            if not order or not COMPLETED.search(text):
+            found = ORDER.search(text)
+            if not found or not COMPLETED.search(text):
                 continue
-            now = perf_counter()
-            paid_at = self._paid_at.pop(order[1], None)
+            order, now = (id(buyer), found[1]), perf_counter()
+            paid_at = self._paid_at.pop(order, None)
             if paid_at is None:
-                self._early[order[1]] = now
+                self._early[order] = now
             else:
                 self._pushed(now - paid_at)
 
