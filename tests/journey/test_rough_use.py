@@ -1,12 +1,13 @@
 """What goes wrong around a purchase: errors, Back, two orders at once, a slow line, no script."""
 
 import re
+from contextlib import ExitStack
 
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser import PHONE, phone, until
 from tests.journey.buyers import event_with, fill_card, large_hall, signed_in, tick
-from tests.journey.system import System
+from tests.journey.system import System, wait_for
 
 TICKET_MS_MAX = 20_000
 BAR_PX_MAX = 160
@@ -16,6 +17,12 @@ SLOW = {
     "downloadThroughput": 50_000,
     "uploadThroughput": 50_000,
 }
+
+
+NO_POLL = """
+    const interval = setInterval;
+    window.setInterval = (what, ms, ...rest) => ms === 10000 ? 0 : interval(what, ms, ...rest);
+"""
 
 
 def hold(page: Page, system: System, event: int, count: int = 1) -> list[int]:
@@ -76,6 +83,33 @@ def test_an_answer_that_is_an_error_changes_nothing(system: System, browser: Bro
     page.locator(".hall.one").wait_for()
     assert "section=" in page.url
     expect(page.locator(".hall.one h2")).to_be_focused()
+    page.context.close()
+
+
+def test_a_socket_that_comes_back_brings_what_happened_meanwhile(
+    system: System, browser: Browser
+) -> None:
+    event = event_with(system, 1)
+    page = signed_in(system, browser, "ana", "/orders", workers="block")
+    order = re.compile(r"/orders/[0-9a-f-]{36}$")
+
+    # Else the poll would bring it, too.
+    page.add_init_script(NO_POLL)
+    hold(page, system, event)
+    fill_card(page)
+    with ExitStack() as standing:
+        standing.enter_context(system.suspended("pipeline.dispatcher"))
+        page.get_by_role("button", name="Pagar").click()
+        page.wait_for_url(order)
+        until(page, "document.querySelector('.order [hx-trigger*=\"every 10s\"]') !== null")
+        page.wait_for_timeout(500)
+        cut = {process.pid for process in system.processes("web.updates")}
+        system.kill("web.updates")
+        wait_for(lambda: {one.pid for one in system.processes("web.updates")} - cut, 10, "not back")
+        with system.suspended("web.updates"):
+            standing.close()
+            system.completed([page.url[-36:]], TICKET_MS_MAX / 1000)
+    expect(page.locator(".ticket img")).to_have_count(1, timeout=TICKET_MS_MAX)
     page.context.close()
 
 
