@@ -22,7 +22,7 @@ STARTED_S_MAX = 60.0
 STOPPED_S_MAX = 10.0
 POSTGRES_OPTIONS = {
     "listen_addresses": "127.0.0.1",
-    "max_connections": "120",
+    "max_connections": "200",
     "shared_buffers": "128MB",
     "wal_compression": "on",
     "max_wal_size": "1GB",
