@@ -8,17 +8,16 @@ from math import ceil
 from time import monotonic
 from typing import Any
 
-import psycopg
 import redis
 from rq import Worker
 
 from pipeline import loop
-from pipeline.connections import dedicated, queue_client, redis_client
+from pipeline.connections import queue_client, redis_client
+from pipeline.election import Candidate
 from pipeline.jobs import JOB_ORDERS_MAX, ticket_queue
 from pipeline.messages import ORDERS_GROUP, ORDERS_STREAM
 from pipeline.settings import settings
 from pipeline.signals import die_with_parent
-from sql import read
 
 log = logging.getLogger(__name__)
 
@@ -38,19 +37,23 @@ def workers_wanted(orders_waiting: int, jobs_waiting: int, least: int, most: int
 
 
 class Autoscaler:
-    """One candidate; the elected one owns the worker processes that it started."""
+    """One copy; the elected one owns the worker processes that it started."""
 
     def __init__(self) -> None:
-        self._connection: psycopg.Connection[Any] | None = None
-        self._elected = False
+        self._candidate = Candidate(ELECTED)
         self._children: list[subprocess.Popen[bytes]] = []
+        self._leaving: list[subprocess.Popen[bytes]] = []
         self._calm_since: float | None = None
         self._wanted = 0
 
     def run_once(self) -> int:
         """Look once and act at most once; gives 0, so that the loop pauses."""
         self._children = [child for child in self._children if child.poll() is None]
-        if not self._is_elected():
+        self._leaving = [child for child in self._leaving if child.poll() is None]
+        if self._candidate.elected() is None:
+            # Another starts as many as the backlog wants, and counts only its own.
+            while self._children:
+                self._end_one()
             return 0
         wanted = workers_wanted(
             *backlog(), least=settings().workers_min, most=settings().workers_max
@@ -71,10 +74,10 @@ class Autoscaler:
 
     def stop(self) -> None:
         """End all workers of ours; each finishes its job, if it can in time."""
-        for child in self._children:
-            child.terminate()
+        while self._children:
+            self._end_one()
         deadline = monotonic() + STOP_S_MAX
-        for child in self._children:
+        for child in self._leaving:
             try:
                 child.wait(max(0.0, deadline - monotonic()))
             except subprocess.TimeoutExpired:
@@ -82,13 +85,7 @@ class Autoscaler:
                 # again by the sweeper.
                 child.kill()
                 child.wait()
-
-    def _is_elected(self) -> bool:
-        if self._connection is None or self._connection.closed:
-            self._connection, self._elected = dedicated("pipeline"), False
-        if not self._elected:
-            self._elected = read(self._connection, "outbox.elected", lock=ELECTED)[0].mine
-        return self._elected
+        self._candidate.close()
 
     def _start(self) -> None:
         child = subprocess.Popen(
@@ -105,8 +102,14 @@ class Autoscaler:
             self._calm_since = monotonic()
         elif monotonic() - self._calm_since >= CALM_S:
             self._calm_since = monotonic()
-            self._children.pop().terminate()
-            log.info("a worker less: %d", 1 + len(self._children))
+            self._end_one()
+
+    def _end_one(self) -> None:
+        """It is told once: told twice, RQ would not finish the job."""
+        child = self._children.pop()
+        child.terminate()
+        self._leaving.append(child)
+        log.info("a worker less: %d", 1 + len(self._children))
 
 
 def backlog() -> tuple[int, int]:

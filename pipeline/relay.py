@@ -9,7 +9,8 @@ from typing import Any
 import psycopg
 
 from pipeline import loop
-from pipeline.connections import dedicated, redis_client
+from pipeline.connections import redis_client
+from pipeline.election import Candidate
 from pipeline.failpoint import fail_here
 from pipeline.messages import ORDERS_STREAM, OrderMessage, SeatsChanged
 from pipeline.updates import announce
@@ -22,26 +23,21 @@ ELECTED = 0x7B_0002
 
 
 class Relay:
-    """One candidate with its own connection, which holds the lock as long as it lives."""
+    """One copy; the elected one sends."""
 
     def __init__(self) -> None:
-        self._connection: psycopg.Connection[Any] | None = None
-        self._elected = False
+        self._candidate = Candidate(ELECTED)
 
     def run_once(self) -> int:
         """Send one batch of each kind; gives how many, 0 when another relay is elected."""
-        if self._connection is None or self._connection.closed:
-            self._connection, self._elected = dedicated("pipeline"), False
-        if not self._elected:
-            self._elected = read(self._connection, "outbox.elected", lock=ELECTED)[0].mine
-        if not self._elected:
+        connection = self._candidate.elected()
+        if connection is None:
             return 0
-        return self._send_orders(self._connection) + self._send_seats(self._connection)
+        return self._send_orders(connection) + self._send_seats(connection)
 
     def close(self) -> None:
         """Let another be elected."""
-        if self._connection is not None:
-            self._connection.close()
+        self._candidate.close()
 
     @staticmethod
     def _send_orders(connection: "psycopg.Connection[Any]") -> int:

@@ -1,7 +1,7 @@
--- What the relay moves to Redis: messages about orders, and changes of seats.
+-- What the elected relay moves to Redis: messages about orders, and changes of seats.
 
 -- name: elected
--- Whether this connection is the one relay; gone with the connection.
+-- Whether this connection's copy of a process is the elected one; gone with the connection.
 SELECT pg_try_advisory_lock(%(lock)s::bigint) AS mine;
 
 -- name: waiting

@@ -16,7 +16,7 @@ FOLDERS = ["tunnel", "web", "pipeline", "sql"]
 STATIONS = [
     "backup", "prepare", "bank", "sweeper", "dead_letters", "privacy", "orders", "purchases", "backlog", "lately", "relay", "dispatcher", "autoscaler", "worker",
     "tickets", "refunds", "signing", "payments", "seatlock", "updates", "keep", "local_services",
-    "embedded", "serving", "loop", "logs", "signals", "doors", "ends", "failpoint", "breaker", "jobs", "messages", "connections",
+    "embedded", "serving", "loop", "logs", "signals", "doors", "ends", "failpoint", "breaker", "election", "jobs", "messages", "connections",
     "settings",
 ]  # fmt: skip
 """Inside pipeline each imports only to its right, so there can be no circle."""
