@@ -9,10 +9,9 @@ from time import monotonic
 from typing import Any
 
 import redis
-from rq import Worker
 
 from pipeline import loop
-from pipeline.connections import queue_client, redis_client
+from pipeline.connections import redis_client
 from pipeline.election import Candidate
 from pipeline.jobs import JOB_ORDERS_MAX, ticket_queue
 from pipeline.messages import ORDERS_GROUP, ORDERS_STREAM
@@ -122,11 +121,6 @@ def backlog() -> tuple[int, int]:
         (group["lag"] or 0) + group["pending"] for group in groups if group["name"] == ORDERS_GROUP
     )
     return lag, ticket_queue().count
-
-
-def workers_seen() -> list[str]:
-    """The names of the workers in RQ's registry."""
-    return [worker.name for worker in Worker.all(connection=queue_client())]
 
 
 def main() -> None:
