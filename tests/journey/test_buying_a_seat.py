@@ -5,16 +5,22 @@ import io
 import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from threading import Barrier
 from typing import Any
 from uuid import uuid4
 
 import base45
 import psutil
+import requests
 import zxingcpp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
+from redis import Redis
+from rq import Worker
 
+from pipeline.autoscaler import CALM_S
 from tests.browser import phone
 from tests.journey.buyers import event_with, pay, sign_in, signed_in, tick
 from tests.journey.system import System, wait_for
@@ -150,12 +156,14 @@ def test_two_hundred_orders_for_overlapping_pairs_of_twenty_seats(system: System
     event = event_with(system, 20)
     seats = system.free_seats(event, 20)
     pairs = [[seats[n % 20], seats[(n + 1) % 20]] for n in range(200)]
-    with ThreadPoolExecutor(32) as threads:
-        answers = list(
-            threads.map(
-                lambda n: system.order(event, pairs[n], tokens[n % 100], str(uuid4())), range(200)
-            )
-        )
+    all_ready = Barrier(200)
+
+    def order(n: int) -> requests.Response:
+        all_ready.wait(30)
+        return system.order(event, pairs[n], tokens[n % 100], str(uuid4()))
+
+    with ThreadPoolExecutor(200) as threads:
+        answers = list(threads.map(order, range(200)))
     assert set(Counter(answer.status_code for answer in answers)) == {201, 409}
     bought = [answer.json()["order_uuid"] for answer in answers if answer.status_code == 201]
     system.completed(bought, 30)
@@ -178,27 +186,46 @@ def test_two_hundred_orders_for_overlapping_pairs_of_twenty_seats(system: System
 
 
 def test_the_autoscaler_starts_replaces_and_ends_workers(system: System) -> None:
-    """200 orders, WORKERS_MAX=3: three real RQ workers, one killed and replaced, then one again."""
+    """225 orders, WORKERS_MAX=3: three real RQ workers, one killed and replaced, then fewer again."""
     tokens = system.provider("tokens", "100")
-    events = [event_with(system, 20)]
     event = int(system.rows(
-        "SELECT event_id FROM catalog.seats WHERE status = 'AVAILABLE' AND event_id <> %s"
-        " GROUP BY event_id HAVING count(*) > 400 ORDER BY count(*) LIMIT 1", events[0])[0][0])  # fmt: skip
-    seats = system.free_seats(event, 200)
-    slow = system.processes("pipeline.worker")[0]
-    slow.suspend()  # a backlog, as a burst would make it
-    with ThreadPoolExecutor(16) as threads:
-        answers = list(
-            threads.map(lambda n: system.order(event, [seats[n]], tokens[n % 100]), range(200))
-        )
-    bought = [answer.json()["order_uuid"] for answer in answers]
+        "SELECT event_id FROM catalog.seats WHERE status = 'AVAILABLE'"
+        " GROUP BY event_id HAVING count(*) > 400 ORDER BY count(*) LIMIT 1")[0][0])  # fmt: skip
+    seats = system.free_seats(event, 225)
+    # Nobody takes from the stream, so three are wanted until we say otherwise.
+    with system.suspended("pipeline.dispatcher"):
+        with ThreadPoolExecutor(16) as threads:
+            answers = list(
+                threads.map(lambda n: system.order(event, [seats[n]], tokens[n % 100]), range(225))
+            )
+        assert {answer.status_code for answer in answers} == {201}
+        before = wait_for(lambda: three_at_work(system), 15, "3 workers")
+        scaler = system.processes("pipeline.autoscaler")[0]
+        victim = next(worker for worker in before if worker.ppid() == scaler.pid)
+        victim.kill()
 
-    def three() -> list[psutil.Process]:
-        workers = system.processes("pipeline.worker")
-        return workers if len(workers) == 3 else []
+        def replaced() -> set[psutil.Process]:
+            now = three_at_work(system)
+            return set() if victim in now else now
 
-    workers = wait_for(three, 30, "3 workers")
-    next(worker for worker in workers if worker.pid != slow.pid).kill()
-    slow.resume()
-    system.completed(bought, 60)
-    wait_for(lambda: len(system.processes("pipeline.worker")) == 1, 90, "back to WORKERS_MIN")
+        after = wait_for(replaced, 15, "nobody takes the killed worker's place")
+        assert after > before - {victim}
+    system.completed([answer.json()["order_uuid"] for answer in answers], 60)
+
+    def fewer() -> set[psutil.Process]:
+        now = set(system.processes("pipeline.worker"))
+        return now if len(now) < 3 else set()
+
+    left = wait_for(fewer, CALM_S + 15, "no worker is let go")
+    assert left < after
+    assert any(worker.ppid() != scaler.pid for worker in left), "the Procfile's own stays"
+
+
+def three_at_work(system: System) -> set[psutil.Process]:
+    """The workers, once they are three and RQ knows each."""
+    workers = set(system.processes("pipeline.worker"))
+    with closing(Redis.from_url(system.settings.redis_url)) as client:
+        # RQ forgets a killed one only after a minute, so there may be more.
+        known = {worker.pid for worker in Worker.all(connection=client)}
+    at_work = len(workers) == 3 and {worker.pid for worker in workers} <= known
+    return workers if at_work else set()
