@@ -7,6 +7,7 @@ since whoever takes over asks both again anyway.
 """
 
 import json
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -17,9 +18,12 @@ from uuid import uuid4
 from pipeline import payments
 from pipeline.connections import pool
 from pipeline.failpoint import fail_here
+from pipeline.loop import AWAY
 from pipeline.payments import Payment
 from pipeline.seatlock import client as seatlock
 from sql import Row, read, write
+
+log = logging.getLogger(__name__)
 
 LEASE_S = 12.0
 PAYMENT_WAIT_S = 60.0
@@ -85,13 +89,22 @@ def drive_if_free(purchase: Row, wish: Wish | None = None) -> Row | None:
 
 
 def drive_lapsed(most: int) -> int:
-    """Take over and drive purchases that nobody drives; gives how many."""
+    """Take over and drive what nobody drives; gives how many. One that fails stops no other.
+
+    Raises what says that a server is away: the others would only find the same.
+    """
     with pool("pipeline").connection() as connection:
         lapsed = write(
             connection, "purchases.take_over_lapsed", driver=uuid4(), lease=LEASE_S, most=most
         )
     for purchase in lapsed:
-        drive_if_free(purchase)
+        try:
+            drive_if_free(purchase)
+        except (*AWAY, seatlock.SeatlockUnreachableError):
+            raise
+        except Exception:
+            # Its lease goes on, so that it is not tried again at once.
+            log.exception("purchase %s could not be driven on", purchase.order_uuid)
     return len(lapsed)
 
 

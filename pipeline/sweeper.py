@@ -96,6 +96,8 @@ class _Sweeper:
                 duty()
             except (*loop.AWAY, seatlock.SeatlockUnreachableError) as error:
                 log.warning("%s waits for a server that is away: %s", duty.__name__, error)
+            except Exception:
+                log.exception("%s failed", duty.__name__)
         return 0
 
 
