@@ -137,6 +137,7 @@ def test_a_sweep_only_shows_what_time_did() -> None:
     change(event.seats[:1], held_until=AGO)
     assert seatlock.release_expired() >= 1
     assert row(event.seats[0])[:3] == ("AVAILABLE", ANA, holds[0].fence)
+    assert changes(event) == [([0], "h"), ([0], "f")]
     assert seatlock.commit(fences(holds), ANA, str(uuid4())) == [], "nobody claimed it since"
 
 
@@ -208,6 +209,8 @@ def test_holds_move_with_clock_and_fence_and_what_passes_ten_is_released() -> No
     assert held(event, [*event.seats[:7], *event.seats[10:13]], ANA) == mine + visitors[:3]
     assert row(event.seats[13])[:2] == ("AVAILABLE", None)
     assert seatlock.move(BRUNO, ANA) == []
+    told = [(list(range(7)), "h"), ([10, 11, 12, 13, 14], "h"), ([13, 14], "f")]
+    assert changes(event) == told, "what only changed its holder looks the same on every map"
 
 
 def test_a_hold_is_extended_once() -> None:
@@ -217,6 +220,7 @@ def test_a_hold_is_extended_once() -> None:
     assert ends[event.seats[0]] - holds[0].held_until == timedelta(seconds=300)
     assert seatlock.extend(event.seats[:2], ANA, 300) == ends
     assert seatlock.extend(event.seats[:2], BRUNO, 300) == {}
+    assert changes(event) == [([0, 1], "h")], "a longer hold looks the same on every map"
 
 
 def raw() -> Any:
