@@ -3,12 +3,14 @@
 import io
 import re
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 import zxingcpp
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask.testing import FlaskClient
 from PIL import Image
 
@@ -17,7 +19,7 @@ from pipeline.messages import (
     DEAD_LETTERS_STREAM,
 )
 from pipeline.orders import cancel
-from pipeline.signing import decode, keys
+from pipeline.signing import decode, keys, signing_key
 from tests.halls import hall, owner
 from tests.people import ANA, sign_in
 from tests.stations import (
@@ -101,22 +103,38 @@ def test_a_second_run_changes_nothing() -> None:
     assert [paid(order) for order in orders] == ledger
 
 
+@pytest.mark.parametrize(
+    ("at", "status", "written"),
+    [("job", "PROCESSING", 0), ("drawn", "PROCESSING", 2), ("finished", "COMPLETED", 3)],
+)
 def test_a_worker_killed_in_the_middle_leaves_codes_unchanged(
-    monkeypatch: pytest.MonkeyPatch,
+    at: str, status: str, written: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """H30: killed after the capture; another run finishes it."""
-    order = bought(hall())
+    """H30: killed after the capture, with none, some or all codes written; another run finishes it."""
+    event = hall()
+    order = str(purchase(event, event.seats[:3]).body["order_uuid"])
+    codes = "SELECT ticket_uuid, code, picture FROM orders.tickets WHERE code IS NOT NULL"
 
-    def killed(_: str) -> None:
-        raise KeyboardInterrupt
+    def killed(step: str) -> None:
+        if step == at:
+            raise KeyboardInterrupt
 
+    monkeypatch.setattr(tickets, "PROGRESS_S", 0.0)
     with monkeypatch.context() as patch:
         patch.setattr(tickets, "fail_here", killed)
         with suppress(KeyboardInterrupt):
             tickets.make_tickets([order])
-    assert (status_of(order), paid(order)["state"]) == ("PROCESSING", "captured")
+    before = rows(codes)
+    assert (status_of(order), paid(order)["state"]) == (status, "captured")
+    assert len(before) == written
+    # The same key would sign the same code again, so a newer one shows what was signed twice.
+    newer = replace(signing_key(), id=2, private=Ed25519PrivateKey.generate())
+    monkeypatch.setattr(tickets, "signing_key", lambda: newer)
     tickets.make_tickets([order])
+    after = rows(codes)
     assert status_of(order) == "COMPLETED"
+    assert len(after) == 3
+    assert set(before) <= set(after)
 
 
 def test_one_refused_capture_fails_only_its_own_order() -> None:
