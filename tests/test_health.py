@@ -1,11 +1,20 @@
 """What monitors ask: alive, serving, ready, and what is shown while a server is away."""
 
+from collections.abc import Iterator
+from socket import create_server
+from time import monotonic
+
 import grpc
 import pytest
+import redis
 from flask.testing import FlaskClient
-from psycopg_pool import PoolTimeout
+from grpc_health.v1 import health_pb2_grpc
+from psycopg_pool import ConnectionPool, PoolTimeout
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from pipeline import breaker
+from pipeline.connections import REDIS_ASKED_S
 from pipeline.lately import Lately
 from pipeline.seatlock import client as seatlock
 from pipeline.seatlock import seatlock_pb2_grpc
@@ -31,6 +40,44 @@ def test_what_does_not_answer_is_named(
     assert (answer.status_code, answer.get_json()["away"]) == (503, [name])
     assert answer.headers["Retry-After"]
     assert client.get("/serving").status_code == 200
+
+
+@pytest.fixture(params=["refuses", "is silent"])
+def dead(request: pytest.FixtureRequest) -> Iterator[int]:
+    """The port of a server that takes no calls, or takes them and answers none."""
+    with create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        if request.param == "refuses":
+            server.close()
+        yield port
+
+
+def test_each_server_is_really_asked_and_not_for_long(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch, dead: int
+) -> None:
+    nowhere = redis.Redis(port=dead, socket_timeout=REDIS_ASKED_S, retry=Retry(NoBackoff(), 0))
+    monkeypatch.setattr(health, "asked_redis_client", lambda: nowhere)
+    assert away(client) == ["redis"]
+    address = f"postgresql://ticketbuster@127.0.0.1:{dead}/x?connect_timeout=3"
+    with (
+        grpc.insecure_channel(f"127.0.0.1:{dead}") as channel,
+        ConnectionPool(address, min_size=1, open=True) as pool,
+    ):
+        stub = health_pb2_grpc.HealthStub(channel)
+        monkeypatch.setattr(health, "_health_stub", lambda: stub)
+        assert away(client) == ["redis", "seatlock"]
+        monkeypatch.setattr(health, "pool", lambda _: pool)
+        assert away(client) == ["postgres", "redis", "seatlock"]
+
+
+def away(client: FlaskClient) -> list[str]:
+    """Who does not answer, as `/ready` says it, soon."""
+    begun = monotonic()
+    answer = client.get("/ready")
+    assert answer.status_code == 503
+    assert monotonic() - begun < 2.5 * health.CHECK_S
+    names: list[str] = answer.get_json()["away"]
+    return names
 
 
 def test_without_postgres_a_page_is_shown_from_memory_and_says_so(

@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
@@ -15,7 +16,7 @@ from pipeline.settings import settings
 from tests.halls import hall
 from tests.people import ANA, bearer, sign_in
 from tests.stations import PAYS, ledger, one, paid, purchase, rows, run_all
-from tests.test_checkout import hold
+from tests.test_checkout import checkout, hold
 from web.recent import forget
 
 pytestmark = pytest.mark.usefixtures("clean")
@@ -42,6 +43,24 @@ def test_a_sum_is_the_same_on_page_in_order_and_at_the_bank(
     assert paid(answer.body["order_uuid"])["captured"] == total
     shown = client.get(f"/api/orders/{answer.body['order_uuid']}", headers=bearer(ANA)).get_json()
     assert shown["total_amount"] == total
+
+
+@pytest.mark.parametrize("language", ["es", "en"])
+def test_a_price_goes_back_as_it_was_sent_whatever_the_language(
+    client: FlaskClient, language: str
+) -> None:
+    """H47."""
+    event = hall([("Sala", 1, 2, "8.50")])
+    client.post("/language", data={"to": language, "back": "/"})
+    sign_in(client, ANA)
+    best = {"count": "2", "price_max": "8.50"}
+    answer = client.post(f"/events/{event.id}/holds/best", data=best)
+    assert answer.headers["Location"] == f"/events/{event.id}/checkout"
+    form = checkout(client, event)
+    assert form["total"] == "17.00"
+    paid_with = client.post("/orders", data=form)
+    assert paid_with.status_code == 303
+    assert one("SELECT total_amount FROM orders.orders") == Decimal("17.00")
 
 
 def confirm() -> None:

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from tests.halls import Hall, change, hall
 from tests.people import ANA, BRUNO, CARLA, Person, bearer, token_of
 from tests.stations import DECLINED, PAYS, one, rows, run_all, status_of
+from web.recent import forget
 
 pytestmark = pytest.mark.usefixtures("clean")
 
@@ -331,7 +332,10 @@ def test_an_unchanged_order_is_not_sent_again(client: FlaskClient) -> None:
 def test_cancelling_refunds_voids_and_puts_the_seats_back_on_sale(
     client: FlaskClient, bank: str
 ) -> None:
-    """H13: Ana cancels, Bruno buys the same seat, cancels, Carla buys it."""
+    """H13: Ana cancels, Bruno buys the same seat, cancels, Carla buys it.
+
+    H14: no new code is signed meanwhile, which offline nobody would know to be void.
+    """
     event = hall()
     for person in (ANA, BRUNO, CARLA):
         bought = order(client, event, event.seats[:1], person)
@@ -341,6 +345,7 @@ def test_cancelling_refunds_voids_and_puts_the_seats_back_on_sale(
         ticket = client.get(address, headers=bearer(person)).get_json()["tickets"][0]
         if person is CARLA:
             break
+        codes = rows("SELECT ticket_uuid, code FROM orders.tickets")
         cancelled = client.post(f"{address}/cancel", headers=bearer(person))
         assert (cancelled.status_code, cancelled.get_json()["status"]) == (200, "CANCELLED")
         assert client.get(ticket["qr_url"], headers=bearer(person)).status_code == 404
@@ -349,6 +354,12 @@ def test_cancelling_refunds_voids_and_puts_the_seats_back_on_sale(
         run_all()
         paid = charged(bank, bought.get_json()["order_uuid"])
         assert (paid["state"], paid["refunded"]) == ("refunded", "80.00")
+        assert rows("SELECT ticket_uuid, code FROM orders.tickets") == codes
+        forget()
+        shown = client.get(f"/api/events/{event.id}/seats").get_json()["seats"]
+        listed = client.get("/api/events?limit=100").get_json()["events"]
+        assert [seat["status"] for seat in shown] == ["AVAILABLE"] * 10
+        assert [one["available_seats"] for one in listed if one["id"] == event.id] == [10]
     assert rows("SELECT status, count(*) FROM orders.orders GROUP BY status ORDER BY status") == [
         ("CANCELLED", 2),
         ("COMPLETED", 1),
