@@ -226,7 +226,7 @@ def told(event_id: int, problem: Problem) -> Problem:
     if problem.error not in NOTHING_FOUND or find_event(event_id).available_seats:
         return problem
     detail = "No seat of this event is left. Nothing was held."
-    return Problem(409, "sold_out", detail, **problem.members)
+    return Problem(409, "sold_out", detail, problem.headers, **problem.members)
 
 
 def _refused(event_id: int, refusal: Problem, wanted: Sequence[int]) -> Response:

@@ -86,8 +86,10 @@ def ended(system: System) -> set[str]:
 @pytest.fixture(scope="module")
 def died(failing: System) -> dict[str, Died]:
     """One purchase each whose web died just after that step, and was repaired in time."""
-    steps, bought = (*TURNS_BACK, *GOES_ON), {}
-    died_at, over_at = {}, {}
+    steps = (*TURNS_BACK, *GOES_ON)
+    bought: dict[str, Died] = {}
+    died_at: dict[str, float] = {}
+    over_at: dict[str, float] = {}
 
     def all_are_over() -> bool:
         now = monotonic()
