@@ -147,6 +147,9 @@ def main() -> int:
     said = parser.parse_args()
     if not said.command:
         parser.error("what shall be kept?")
+    if said.door != "PORT":
+        # honcho adds 100 to it for each next line: it is nobody's, and need not even be a port.
+        os.environ.pop("PORT", None)
     doors = _doors(said.door) if said.door else []
     return 1 if doors is None else keep(said.command, doors, last=said.last)
 

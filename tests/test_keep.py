@@ -112,6 +112,22 @@ def test_where_a_real_bank_is_asked_nobody_opens_the_door_of_ours() -> None:
         keeping.terminate()
 
 
+@pytest.mark.parametrize("options", [[], ["--door", "WEB_PORT"]])
+def test_the_port_that_honcho_counted_up_for_a_later_line_is_not_judged(options: list[str]) -> None:
+    """It adds 100 a line: with PORT=65000 that of the eleventh is 66000."""
+    [port] = free_ports(1)
+    where = {"PORT": "66000", "WEB_PORT": str(port)}
+    code = f"from pipeline.settings import settings; settings(); {ENDS_WELL}"
+    with keeper(code, *options, **where) as keeping:
+        kept = child(keeping)
+        sleep(1.0)
+        assert kept.is_running()
+        assert "PORT" not in kept.environ()
+        assert keeping.poll() is None
+        keeping.terminate()
+        assert keeping.wait(10) == 0
+
+
 def test_an_answer_in_two_pieces_leaves_a_door_at_once() -> None:
     """Without TCP_NODELAY, which who is let in has from the door, the second waits 40 ms."""
     [port] = free_ports(1)
