@@ -24,6 +24,7 @@ FAILPOINTS = frozenset({
 })  # fmt: skip
 HSTS = f"max-age={365 * 86_400}"
 SECRET_KEY_LETTERS_MIN = 32
+PORT_MAX = 65_535
 SOCKET_PATH_MAX = 100
 """The system allows 107 bytes for a socket file's path."""
 SECRET_VARIETY_MIN = 10
@@ -140,18 +141,12 @@ def load(environ: Mapping[str, str]) -> Settings:  # noqa: C901  a list of check
         return int(given)
 
     def port(name: str) -> int:
-        return number(name, 0, 0, 65535)
+        return number(name, 0, 0, PORT_MAX)
 
     def url(name: str, default: str, schemes: tuple[str, ...]) -> str:
         given = text(name, default)
-        parts = urlsplit(given)
-        if parts.scheme not in schemes or not parts.hostname:
-            wanted = " or ".join(f"{scheme}://…" for scheme in schemes)
-            # A password is no business of a terminal or a log.
-            shown = re.sub(r":[^:@]*@", ":…@", given)
-            raise SettingError(
-                f"{name}={shown} makes no sense: give an address that begins with {wanted}."
-            )
+        if not _is_address(given, schemes):
+            raise _refused(name, given, schemes)
         return given.rstrip("/")
 
     def one_of(name: str, default: str, choices: tuple[str, ...]) -> str:
@@ -201,13 +196,19 @@ def load(environ: Mapping[str, str]) -> Settings:  # noqa: C901  a list of check
         raise SettingError(
             "RATE_LIMITS=off is for local tests only: leave it out where others can reach you."
         )
+    seatlock_url = text("SEATLOCK_URL", f"127.0.0.1:{seatlock_port}")
+    if text("SEATLOCK_URL") and not _is_grpc_address(seatlock_url):
+        raise SettingError(
+            f"SEATLOCK_URL={seatlock_url} makes no sense:"
+            " give host:port, as in 127.0.0.1:7000, or unix:path."
+        )
     secret_key = text("SECRET_KEY")
     client_secret = text("OIDC_CLIENT_SECRET")
     _check_secrets(issuer, secret_key, client_secret)
     workers_min = number("WORKERS_MIN", 1, 1, 64)
     return Settings(
         data_dir=data_dir,
-        port=number("PORT", 8000, 1, 65535),
+        port=number("PORT", 8000, 1, PORT_MAX),
         database_url=database_url,
         database_urls={
             role: url(f"DATABASE_URL_{role.upper()}", "", ("postgresql", "postgres"))
@@ -219,7 +220,7 @@ def load(environ: Mapping[str, str]) -> Settings:  # noqa: C901  a list of check
             f"redis://:{text('REDIS_PASSWORD')}@127.0.0.1:{redis_port}/0",
             ("redis", "rediss", "unix"),
         ),
-        seatlock_url=text("SEATLOCK_URL", f"127.0.0.1:{seatlock_port}"),
+        seatlock_url=seatlock_url,
         bank_url=url("BANK_URL", f"http://127.0.0.1:{bank_port}", ("http", "https")),
         embedded_postgres=not text("DATABASE_URL"),
         embedded_redis=not text("REDIS_URL"),
@@ -288,6 +289,32 @@ def _origin(address: str) -> str:
     return f"{parts.scheme}://{said[1]}{'' if usual else said[2] or ''}"
 
 
+def _refused(name: str, given: str, schemes: tuple[str, ...]) -> SettingError:
+    do = "give an address that begins with " + " or ".join(f"{one}://…" for one in schemes)
+    if given.startswith(tuple(f"{one}://" for one in schemes)):
+        do = f"give a whole address, as in {given.partition(':')[0]}://host:1234"
+    # A password is no business of a terminal or a log.
+    shown = re.sub(r":[^:@]*@", ":…@", given)
+    return SettingError(f"{name}={shown} makes no sense: {do}.")
+
+
+def _is_address(text: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(text)
+        # Postgres may be given several hosts, each with its port.
+        several = parts.scheme.startswith("postgres")
+        has_port = several or parts.port is None or parts.port >= 0
+    except ValueError:
+        return False
+    return parts.scheme in schemes and bool(parts.hostname) and has_port
+
+
+def _is_grpc_address(text: str) -> bool:
+    """Where seatlock can both listen and be asked; without its port gRPC would take 443."""
+    said = re.fullmatch(r"(?:unix:.+|(?:[\w.-]+|\[[\da-fA-F:.]+\]):(\d{1,5}))", text)
+    return said is not None and (said[1] is None or 0 < int(said[1]) <= PORT_MAX)
+
+
 def _is_network(text: str) -> bool:
     try:
         return ip_network(text, strict=False).prefixlen > 0
@@ -296,14 +323,10 @@ def _is_network(text: str) -> bool:
 
 
 def _is_origin(text: str) -> bool:
+    if not _is_address(text, ("http", "https")):
+        return False
     parts = urlsplit(text)
-    return (
-        parts.scheme in ("http", "https")
-        and bool(parts.hostname)
-        and text == f"{parts.scheme}://{parts.netloc}"
-        and "@" not in text
-        and "*" not in text
-    )
+    return text == f"{parts.scheme}://{parts.netloc}" and "@" not in text and "*" not in text
 
 
 @cache
@@ -329,5 +352,11 @@ def require_secret() -> None:
 
 
 def file_values(path: Path) -> dict[str, str]:
-    """NAME=value lines of a file; nothing where there is none."""
-    return {name: value or "" for name, value in dotenv_values(path).items()}
+    """NAME=value lines of a file; nothing where there is none. Raises SettingError."""
+    try:
+        return {name: value or "" for name, value in dotenv_values(path).items()}
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        raise SettingError(
+            f"{path} cannot be read ({why}): mend it or its owner, or move it away."
+        ) from error

@@ -103,6 +103,7 @@ def test_a_port_in_use_is_said_in_a_sentence(tmp_path: Path) -> None:
         ({"HOLD_SECONDS": "-1"}, "HOLD_SECONDS=-1 makes no sense"),
         ({"WORKERS_MIN": "5", "WORKERS_MAX": "2"}, "WORKERS_MAX=2 makes no sense"),
         ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL=mysql://x makes no sense"),
+        ({"SEATLOCK_URL": "nonsense"}, "SEATLOCK_URL=nonsense makes no sense"),
         ({"SECRET_KEY": "short"}, "SECRET_KEY is too short"),
         ({"LOG_FORMAT": "xml"}, "LOG_FORMAT=xml makes no sense"),
         ({"FAILPOINT": "x"}, "FAILPOINT=x makes no sense"),
