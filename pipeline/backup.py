@@ -31,7 +31,7 @@ from pipeline.embedded import (
 )
 from pipeline.local_services import postgres
 from pipeline.prepare import PrepareError, take_lock, write_run_env
-from pipeline.settings import Settings, file_values, settings
+from pipeline.settings import SettingError, Settings, file_values, settings
 from sql import read, write
 from sql.__main__ import applied, default_privileges, migrations
 
@@ -101,7 +101,6 @@ def save(file: Path) -> str:
 def load(file: Path) -> str:
     """Fill an empty DATA_DIR and an empty database from a backup; gives a sentence."""
     now = settings()
-    now.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     take_lock(now.data_dir)
     own = [*_files(now).values(), now.data_dir / LEDGER, now.data_dir / "postgres"]
     if any(one.exists() for one in own):
@@ -260,7 +259,10 @@ def _say(text: str) -> None:
 
 
 def main(arguments: list[str]) -> str:
-    """What is printed at the end. Raises BackupError, PrepareError, LocalServiceError."""
+    """What is printed at the end.
+
+    Raises BackupError, PrepareError, LocalServiceError, SettingError.
+    """
     os.environ.update({**file_values(Path(".env")), **os.environ})
     deeds: dict[str, Callable[[Path], str]] = {"save": save, "load": load}
     match arguments:
@@ -273,5 +275,5 @@ def main(arguments: list[str]) -> str:
 if __name__ == "__main__":
     try:
         _say(main(sys.argv[1:]))
-    except (BackupError, PrepareError, LocalServiceError) as error:
+    except (BackupError, PrepareError, LocalServiceError, SettingError) as error:
         sys.exit(str(error))

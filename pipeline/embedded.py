@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import pwd
+import re
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ import redis
 from pipeline.settings import Settings
 from pipeline.signals import die_with_parent
 
+POSTGRES_MIN = 17
 STARTED_S_MAX = 60.0
 STOPPED_S_MAX = 10.0
 POSTGRES_OPTIONS = {
@@ -209,15 +211,36 @@ def wait_for_postgres(
     process: "subprocess.Popen[bytes] | None" = None,
     seconds: float = STARTED_S_MAX,
 ) -> None:
-    """Return when the server answers. Raises LocalServiceError when it ended or is late."""
+    """Return when the server answers.
+
+    Raises LocalServiceError when it ended, is late or too old, or where no address is one.
+    """
     deadline = monotonic() + seconds
     while True:
         try:
-            psycopg.connect(url, connect_timeout=3).close()
+            with psycopg.connect(url, connect_timeout=3) as connection:
+                release = connection.info.server_version // 10_000
         except psycopg.OperationalError as error:
             _give_up("Postgres", deadline, process, error)
+        except psycopg.ProgrammingError as error:
+            raise LocalServiceError(_unreadable(error)) from error
         else:
-            return
+            break
+    if release < POSTGRES_MIN:
+        raise LocalServiceError(
+            f"The Postgres of DATABASE_URL is release {release}:"
+            f" give the address of one of release {POSTGRES_MIN} or newer."
+        )
+
+
+def _unreadable(error: psycopg.ProgrammingError) -> str:
+    """What is wrong with the address; what else Postgres says of it may hold the password."""
+    said = re.match(r'invalid URI query parameter: "\w+"', str(error))
+    why = f" ({said[0]})" if said else ""
+    return (
+        f"DATABASE_URL makes no sense to Postgres{why}:"
+        " give postgresql://user:password@host:port/database."
+    )
 
 
 def wait_for_redis(
@@ -231,8 +254,13 @@ def wait_for_redis(
         try:
             with redis.Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3) as client:
                 client.ping()
-        except (redis.ConnectionError, redis.TimeoutError) as error:
+        except redis.RedisError as error:
             _give_up("Redis", deadline, process, error)
+        except (TypeError, ValueError) as error:
+            # An option after `?` that redis-py does not know.
+            raise LocalServiceError(
+                "REDIS_URL makes no sense: give redis://:password@host:port/0, without options."
+            ) from error
         else:
             return
 

@@ -15,12 +15,13 @@ from pathlib import Path
 from time import monotonic, sleep
 
 import psutil
+import psycopg
 
 from pipeline import signing
 from pipeline.doors import in_use
 from pipeline.embedded import LocalServiceError, wait_for_postgres, wait_for_redis
 from pipeline.local_services import postgres
-from pipeline.settings import file_values, settings
+from pipeline.settings import SettingError, file_values, settings
 from sql.__main__ import MigrationError, load_demo, migrate, renew_demo
 
 ROOT = Path(__file__).parent.parent
@@ -86,9 +87,17 @@ def write_run_env(data_dir: Path) -> None:
 def take_lock(data_dir: Path) -> int:
     """Be the only start in this DATA_DIR; gives the lock's file, which lives as long as honcho.
 
-    What a killed launcher left behind ends by itself within seconds, and is waited for.
+    Makes the folder where there is none; raises PrepareError where that cannot be, too. What a
+    killed launcher left behind ends by itself within seconds, and is waited for.
     """
-    lock = os.open(data_dir / "run.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = os.open(data_dir / "run.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        why = "it is no folder" if isinstance(error, FileExistsError) else error.strerror
+        raise PrepareError(
+            f"DATA_DIR={data_dir} cannot be used ({why}): give a folder that you may write to."
+        ) from error
     deadline = monotonic() + LEFTOVERS_S_MAX
     while True:
         try:
@@ -131,8 +140,7 @@ def prepare(data_dir: Path) -> None:
             if not now.embedded_redis:
                 wait_for_redis(now.redis_url, seconds=OUTSIDE_S_MAX)
             step(3, "schema")
-            for name in migrate(now.database_url):
-                _say(f"  applied {name}")
+            _bring_up_to_date(now.database_url)
             if now.local_mode:
                 step(4, "demo season and demo accounts")
                 if load_demo(now.database_url):
@@ -144,8 +152,23 @@ def prepare(data_dir: Path) -> None:
             signing.ensure(Path(now.ticket_keys))
         step(6, "service worker (the first time gets its packages, half a minute)")
         _run("web.offline_build")
-    except (LocalServiceError, MigrationError) as error:
+    except (LocalServiceError, MigrationError, signing.TicketKeysError) as error:
         raise PrepareError(str(error)) from error
+
+
+def _bring_up_to_date(database_url: str) -> None:
+    """Raises PrepareError, MigrationError."""
+    try:
+        for name in migrate(database_url):
+            _say(f"  applied {name}")
+    except psycopg.Error as error:
+        do = "give an empty database of our own"
+        if isinstance(error, psycopg.errors.InsufficientPrivilege):
+            do = "give its login CREATEROLE and make the database its own"
+        why = error.diag.message_primary or str(error).strip()
+        raise PrepareError(
+            f"The schema cannot be made in the database of DATABASE_URL ({why}): {do}."
+        ) from error
 
 
 def _run(module: str, *arguments: str) -> None:
@@ -171,11 +194,10 @@ def start(port: int) -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """Raises PrepareError."""
+    """Raises PrepareError, SettingError."""
     os.environ.update({**file_values(ROOT / ".env"), **os.environ})
     now = settings()
     running = arguments == ["run"]
-    now.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     os.environ["DATA_DIR"] = str(now.data_dir)
     lock = take_lock(now.data_dir)
     if running and not is_free(now.port):
@@ -196,3 +218,6 @@ if __name__ == "__main__":
         main(sys.argv[1:])
     except PrepareError as error:
         sys.exit(str(error))
+    except SettingError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(os.EX_CONFIG)

@@ -27,6 +27,10 @@ class InvalidCodeError(Exception):
     """A text is no ticket's code of ours, or its signature does not hold."""
 
 
+class TicketKeysError(Exception):
+    """The file with the keys is of no use; the text is one sentence that says what to do."""
+
+
 @dataclass(frozen=True)
 class Key:
     """A signing key: id 0 to 255, and between which times it is in force."""
@@ -79,7 +83,11 @@ def decode(text: str, keys: Mapping[int, Ed25519PublicKey]) -> Code:
 @cache
 def keys() -> tuple[Key, ...]:
     """The keys of the file TICKET_KEYS, oldest first."""
-    listed = json.loads(Path(settings().ticket_keys).read_text())["keys"]
+    return _read(Path(settings().ticket_keys))
+
+
+def _read(path: Path) -> tuple[Key, ...]:
+    listed = json.loads(path.read_text())["keys"]
     return tuple(
         Key(
             one["id"],
@@ -93,8 +101,12 @@ def keys() -> tuple[Key, ...]:
 
 def signing_key() -> Key:
     """The newest key in force."""
+    return _newest(keys())
+
+
+def _newest(keys: tuple[Key, ...]) -> Key:
     now = datetime.now(UTC)
-    return [key for key in keys() if key.not_before <= now < key.not_after][-1]
+    return [key for key in keys if key.not_before <= now < key.not_after][-1]
 
 
 def published() -> list[dict[str, object]]:
@@ -111,9 +123,27 @@ def published() -> list[dict[str, object]]:
 
 
 def ensure(path: Path) -> None:
-    """Make a first key where there is no file; two starts at once end with one file."""
-    if path.exists():
-        return
+    """Make a first key where there is no file, and see that one is in force.
+
+    Two starts at once end with one file. Raises TicketKeysError.
+    """
+    try:
+        if not path.exists():
+            _make(path)
+        bytes([_newest(_read(path)).id])  # a code has one byte for it
+    except OSError as error:
+        raise TicketKeysError(
+            f"TICKET_KEYS={path} cannot be used ({error.strerror}):"
+            " give a file in a folder that is there and yours."
+        ) from error
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise TicketKeysError(
+            f"TICKET_KEYS={path} holds no key that is in force:"
+            " put the file back from a backup, or give another."
+        ) from error
+
+
+def _make(path: Path) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     key = {
         "id": 1,
