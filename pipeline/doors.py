@@ -4,6 +4,7 @@ A keeper opens the door and whoever it starts inherits it, as in systemd's socke
 nobody answers, who comes waits in the system's queue and is not turned away.
 """
 
+import errno
 import os
 import socket
 from collections.abc import Iterable, Mapping
@@ -19,33 +20,48 @@ class PortInUseError(Exception):
     """Somebody else answers on this port."""
 
 
-def opened(port: int, *, both: bool = False) -> list[socket.socket]:
-    """Listen on a port of the loopback address, or of both where there are two.
+def opened(port: int, *, both: bool = False, listen: bool = True) -> list[socket.socket]:
+    """Listen on a port of the loopback address, or of both where the machine has two.
 
     Raises PortInUseError.
     """
-    doors = []
+    doors: list[socket.socket] = []
     for address in (LOOPBACK_4, LOOPBACK_6) if both else (LOOPBACK_4,):
         try:
-            doors.append(_listening(address, port))
-        except OSError:
-            if address == LOOPBACK_4:
+            doors.append(_door(address, port, listen))
+        except OSError as error:
+            # Another server on the second would be met by who asks for localhost there first.
+            if address == LOOPBACK_4 or error.errno == errno.EADDRINUSE:
+                for door in doors:
+                    door.close()
                 raise PortInUseError(port) from None
     return doors
 
 
-def _listening(address: str, port: int) -> socket.socket:
+def _door(address: str, port: int, listen: bool) -> socket.socket:
     door = socket.socket(FAMILIES[address])
     try:
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Who is let in has it from here: else the second piece of an answer waits 40 ms.
         door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         door.bind((address, port))
-        door.listen(QUEUE_MAX)
+        if listen:
+            door.listen(QUEUE_MAX)
     except OSError:
         door.close()
         raise
     return door
+
+
+def is_free(port: int, *, both: bool = False) -> bool:
+    """Whether a server could listen here; nobody can come in meanwhile."""
+    try:
+        doors = opened(port, both=both, listen=False)
+    except PortInUseError:
+        return False
+    for door in doors:
+        door.close()
+    return True
 
 
 def in_use(port: int, setting: str = "PORT", target: str = "run") -> str:

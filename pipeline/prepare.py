@@ -18,7 +18,7 @@ import psutil
 import psycopg
 
 from pipeline import signing
-from pipeline.doors import in_use
+from pipeline.doors import in_use, is_free
 from pipeline.embedded import LocalServiceError, wait_for_postgres, wait_for_redis
 from pipeline.local_services import postgres
 from pipeline.settings import SettingError, file_values, settings
@@ -54,17 +54,6 @@ def free_ports(count: int) -> list[int]:
                 one.bind(("127.0.0.1", port))
                 found.append(port)
     raise OSError("there are not enough free ports")
-
-
-def is_free(port: int) -> bool:
-    """Whether a server could listen here."""
-    with socket.socket() as one:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            one.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def write_run_env(data_dir: Path) -> None:
@@ -200,7 +189,7 @@ def main(arguments: list[str]) -> None:
     running = arguments == ["run"]
     os.environ["DATA_DIR"] = str(now.data_dir)
     lock = take_lock(now.data_dir)
-    if running and not is_free(now.port):
+    if running and not is_free(now.port, both=True):
         raise PrepareError(in_use(now.port))
     prepare(now.data_dir)
     if running:

@@ -4,14 +4,17 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from time import sleep
 
 import psutil
 import pytest
 
-from pipeline.doors import FAMILIES, LOOPBACK_4, LOOPBACK_6, opened
+from pipeline import doors
+from pipeline.doors import FAMILIES, LOOPBACK_4, LOOPBACK_6, PortInUseError, is_free, opened
 from pipeline.keep import CRASHES_MAX
-from pipeline.prepare import free_ports, is_free
+from pipeline.prepare import ROOT, free_ports
 from tests.journey.system import wait_for
 
 ENDS_WELL = "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); time.sleep(60)"
@@ -146,3 +149,56 @@ def test_a_machine_without_the_newer_protocol_has_one_door(monkeypatch: pytest.M
     [door] = opened(port, both=True)
     with door:
         assert door.getsockname() == (LOOPBACK_4, port)
+
+
+def test_a_machine_whose_newer_protocol_is_turned_off_has_one_door(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The socket can be made there; the address cannot be had."""
+    nowhere = "2001:db8::1"
+    monkeypatch.setattr(doors, "LOOPBACK_6", nowhere)
+    monkeypatch.setitem(FAMILIES, nowhere, socket.AF_INET6)
+    [port] = free_ports(1)
+    [door] = opened(port, both=True)
+    with door:
+        assert door.getsockname() == (LOOPBACK_4, port)
+
+
+@pytest.fixture
+def taken_6() -> Iterator[int]:
+    """A port that is free on the older address alone."""
+    [port] = free_ports(1)
+    try:
+        other = socket.create_server((LOOPBACK_6, port), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("this machine has no ::1")
+    with other:
+        yield port
+
+
+def test_a_port_that_is_taken_on_the_newer_address_alone_is_in_use(taken_6: int) -> None:
+    """A browser tries ::1 first and would meet somebody else there."""
+    with pytest.raises(PortInUseError):
+        opened(taken_6, both=True)
+    assert not is_free(taken_6, both=True)
+    assert is_free(taken_6)
+    with keeper(ENDS_WELL, "--door", "PORT", PORT=str(taken_6)) as keeping:
+        _, said = keeping.communicate(timeout=20)
+    assert said.startswith(f"Port {taken_6} is in use: give another")
+
+
+def test_a_start_tells_of_a_port_that_is_taken_on_the_newer_address(
+    tmp_path: Path, taken_6: int
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.prepare", "run"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path), "PORT": str(taken_6)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr == f"Port {taken_6} is in use: give another, as in `PORT=8001 make run`.\n"
+    assert not (tmp_path / "run.env").exists()

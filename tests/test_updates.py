@@ -13,8 +13,9 @@ import websocket
 from flask import Flask
 
 from pipeline.connections import redis_client
+from pipeline.doors import is_free
 from pipeline.messages import UPDATES_STREAM, OrderChanged
-from pipeline.prepare import free_ports, is_free
+from pipeline.prepare import free_ports
 from pipeline.settings import settings
 from pipeline.updates import announce
 from tests.halls import hall

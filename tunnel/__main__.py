@@ -18,8 +18,8 @@ from threading import Event, Thread
 from time import monotonic
 from urllib.parse import urlsplit
 
-from pipeline.doors import in_use
-from pipeline.prepare import ROOT, is_free
+from pipeline.doors import in_use, is_free
+from pipeline.prepare import ROOT
 from pipeline.settings import LOOPBACK, SettingError, Settings, file_values, load
 from pipeline.signals import die_with_parent, stopping
 
@@ -131,7 +131,7 @@ def checked(environment: Mapping[str, str]) -> Settings:
             " as in `TUNNEL=shop PUBLIC_URL=https://tickets.example.org make tunnel`."
         )
     now = load({**environment, "PUBLIC_URL": given if named else ANY_QUICK_TUNNEL})
-    if not is_free(now.port):
+    if not is_free(now.port, both=True):
         raise TunnelError(in_use(now.port, target="tunnel"))
     if now.front_socket is None:
         raise TunnelError(

@@ -13,8 +13,9 @@ import psutil
 import pytest
 
 from pipeline import embedded
+from pipeline.doors import is_free
 from pipeline.local_services import postgres
-from pipeline.prepare import ROOT, free_ports, is_free, write_run_env
+from pipeline.prepare import ROOT, free_ports, write_run_env
 from pipeline.settings import file_values, load
 from tests.journey.system import is_ready, running, stop, wait_for
 
