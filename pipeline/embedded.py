@@ -16,6 +16,7 @@ from time import monotonic, sleep
 import psutil
 import psycopg
 import redis
+from psycopg.conninfo import conninfo_to_dict
 
 from pipeline.settings import Settings
 from pipeline.signals import die_with_parent
@@ -243,7 +244,7 @@ def wait_for_postgres(
         except psycopg.OperationalError as error:
             _give_up("Postgres", deadline, process, error)
         except psycopg.ProgrammingError as error:
-            raise LocalServiceError(_unreadable(error)) from error
+            raise LocalServiceError(_unreadable("DATABASE_URL", error)) from error
         else:
             break
     if release < POSTGRES_MIN:
@@ -253,12 +254,20 @@ def wait_for_postgres(
         )
 
 
-def _unreadable(error: psycopg.ProgrammingError) -> str:
+def must_be_understood(setting: str, url: str) -> None:
+    """Raises LocalServiceError where Postgres could not read this address."""
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError as error:
+        raise LocalServiceError(_unreadable(setting, error)) from error
+
+
+def _unreadable(setting: str, error: psycopg.ProgrammingError) -> str:
     """What is wrong with the address; what else Postgres says of it may hold the password."""
     said = re.match(r'invalid URI query parameter: "\w+"', str(error))
     why = f" ({said[0]})" if said else ""
     return (
-        f"DATABASE_URL makes no sense to Postgres{why}:"
+        f"{setting} makes no sense to Postgres{why}:"
         " give postgresql://user:password@host:port/database."
     )
 

@@ -19,7 +19,12 @@ import psycopg
 
 from pipeline import signing
 from pipeline.doors import in_use, is_free
-from pipeline.embedded import LocalServiceError, wait_for_postgres, wait_for_redis
+from pipeline.embedded import (
+    LocalServiceError,
+    must_be_understood,
+    wait_for_postgres,
+    wait_for_redis,
+)
 from pipeline.local_services import postgres
 from pipeline.settings import SettingError, file_values, settings
 from sql.__main__ import MigrationError, load_demo, migrate, renew_demo
@@ -123,6 +128,8 @@ def prepare(data_dir: Path) -> None:
     else:
         step(2, "your Postgres (DATABASE_URL) and Redis")
     try:
+        for role, url in now.database_urls.items():
+            must_be_understood(f"DATABASE_URL_{role.upper()}", url)
         with postgres(now) if now.embedded_postgres else nullcontext():
             if not now.embedded_postgres:
                 wait_for_postgres(now.database_url, seconds=OUTSIDE_S_MAX)

@@ -100,6 +100,9 @@ def test_an_address_that_postgres_does_not_understand(tmp_path: Path) -> None:
         'DATABASE_URL makes no sense to Postgres (invalid URI query parameter: "schema"):'
         " give postgresql://user:password@host:port/database."
     )
+    assert said(tmp_path, {"DATABASE_URL_WEB": f"{given}?schema=public"}).startswith(
+        'DATABASE_URL_WEB makes no sense to Postgres (invalid URI query parameter: "schema"): give '
+    )
     with pytest.raises(LocalServiceError) as refused:
         wait_for_postgres(given.replace("2@", "%zz@"))
     assert "hunter" not in str(refused.value)
