@@ -89,6 +89,8 @@ def _copy(package: Path, copy: Path, user: int) -> None:
         making.rename(copy)
     except OSError:
         shutil.rmtree(making)
+        if not copy.exists():
+            raise
 
 
 def _belongs_to(folder: Path, user: int) -> bool:

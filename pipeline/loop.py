@@ -23,6 +23,18 @@ AWAY = (OperationalError, PoolTimeout, redis.ConnectionError, redis.TimeoutError
 """What says that a server is away: it comes back by itself, so one line is enough."""
 
 
+SERVER_AWAY = ("08", "53", "57P")
+"""SQLSTATEs of a Postgres that is away, or has no room; other errors are about one statement."""
+
+
+def is_away(error: Exception) -> bool:
+    """Whether this says that a server is away: not a deadlock, or a statement's time limit."""
+    if not isinstance(error, AWAY):
+        return False
+    state = error.sqlstate if isinstance(error, OperationalError) else None
+    return state is None or state.startswith(SERVER_AWAY)
+
+
 JOB_PAUSES_S = (0.2, 1.0, 3.0)
 
 

@@ -10,7 +10,8 @@ import secrets
 import socket
 import subprocess
 import sys
-from contextlib import ExitStack, nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -33,6 +34,8 @@ ROOT = Path(__file__).parent.parent
 PORTS = ("WEB_PORT", "UPDATES_PORT", "SEATLOCK_PORT", "BANK_PORT", "POSTGRES_PORT", "REDIS_PORT")
 PORTS_FROM, PORTS_TO, PORT_TRIES = 15_000, 32_000, 1_000
 """Below what Linux and others hand out for outgoing connections, above what browsers refuse."""
+ALREADY_THERE = "42P0", "42710", "42723"
+"""SQLSTATEs of a schema, a table or a function that somebody else made."""
 SECRETS = ("SECRET_KEY", "POSTGRES_PASSWORD", "REDIS_PASSWORD")
 LEFTOVERS_S_MAX = 20.0
 OUTSIDE_S_MAX = 15.0
@@ -139,10 +142,7 @@ def prepare(data_dir: Path) -> None:
             _bring_up_to_date(now.database_url)
             if now.local_mode:
                 step(4, "demo season and demo accounts")
-                if load_demo(now.database_url):
-                    _say("  loaded, with dates that count from today")
-                elif again := renew_demo(now.database_url):
-                    _say(f"  {again} events that were over are ahead of today again")
+                _bring_demo(now.database_url)
                 _run("web.provider", "prepare")
             step(5, "keys that sign the tickets")
             signing.ensure(Path(now.ticket_keys))
@@ -154,17 +154,36 @@ def prepare(data_dir: Path) -> None:
 
 def _bring_up_to_date(database_url: str) -> None:
     """Raises PrepareError, MigrationError."""
-    try:
+    with _told():
         for name in migrate(database_url):
             _say(f"  applied {name}")
+
+
+def _bring_demo(database_url: str) -> None:
+    """Raises PrepareError."""
+    with _told():
+        if load_demo(database_url):
+            _say("  loaded, with dates that count from today")
+        elif again := renew_demo(database_url):
+            _say(f"  {again} events that were over are ahead of today again")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What Postgres refuses as one sentence. Raises PrepareError."""
+    try:
+        yield
     except psycopg.Error as error:
-        do = "give an empty database of our own"
+        do = "mend that and start again"
         if isinstance(error, psycopg.errors.InsufficientPrivilege):
-            do = "give its login CREATEROLE and make the database its own"
+            do = (
+                "make the database its login's own, and give that CREATEROLE or, where the roles"
+                " are there already, grant it web, pipeline and seatlock"
+            )
+        if str(error.sqlstate).startswith(ALREADY_THERE):
+            do = "give an empty database of our own"
         why = error.diag.message_primary or str(error).strip()
-        raise PrepareError(
-            f"The schema cannot be made in the database of DATABASE_URL ({why}): {do}."
-        ) from error
+        raise PrepareError(f"The database cannot be brought up to date ({why}): {do}.") from error
 
 
 def _run(module: str, *arguments: str) -> None:

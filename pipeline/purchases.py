@@ -18,7 +18,7 @@ from uuid import uuid4
 from pipeline import payments
 from pipeline.connections import pool
 from pipeline.failpoint import fail_here
-from pipeline.loop import AWAY
+from pipeline.loop import is_away
 from pipeline.payments import Payment
 from pipeline.seatlock import client as seatlock
 from sql import Row, read, write
@@ -100,9 +100,11 @@ def drive_lapsed(most: int) -> int:
     for purchase in lapsed:
         try:
             drive_if_free(purchase)
-        except (*AWAY, seatlock.SeatlockUnreachableError):
+        except seatlock.SeatlockUnreachableError:
             raise
-        except Exception:
+        except Exception as error:
+            if is_away(error):
+                raise
             # Its lease goes on, so that it is not tried again at once.
             log.exception("purchase %s could not be driven on", purchase.order_uuid)
     return len(lapsed)

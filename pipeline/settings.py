@@ -291,9 +291,13 @@ def _origin(address: str) -> str:
 
 def _refused(name: str, given: str, schemes: tuple[str, ...]) -> SettingError:
     do = "give an address that begins with " + " or ".join(f"{one}://…" for one in schemes)
-    if given.startswith(tuple(f"{one}://" for one in schemes)):
-        do = f"give a whole address, as in {given.partition(':')[0]}://host:1234"
-    # A password is no business of a terminal or a log.
+    scheme = given.partition("://")[0]
+    if scheme in schemes and scheme != given:
+        do = (
+            f"give a whole address, as in {scheme}://{'/path' if scheme == 'unix' else 'host:1234'}"
+        )
+        # What follows may be a password, cut off or not, and no business of a terminal or a log.
+        given = f"{scheme}://…"
     shown = re.sub(r":[^:@]*@", ":…@", given)
     return SettingError(f"{name}={shown} makes no sense: {do}.")
 
@@ -302,17 +306,21 @@ def _is_address(text: str, schemes: tuple[str, ...]) -> bool:
     try:
         parts = urlsplit(text)
         # Postgres may be given several hosts, each with its port.
-        several = parts.scheme.startswith("postgres")
-        has_port = several or parts.port is None or parts.port >= 0
+        if not parts.scheme.startswith("postgres"):
+            _ = parts.port
     except ValueError:
         return False
-    return parts.scheme in schemes and bool(parts.hostname) and has_port
+    if parts.scheme == "unix":
+        return "unix" in schemes and bool(parts.path)
+    return parts.scheme in schemes and bool(parts.hostname)
 
 
 def _is_grpc_address(text: str) -> bool:
-    """Where seatlock can both listen and be asked; without its port gRPC would take 443."""
-    said = re.fullmatch(r"(?:unix:.+|(?:[\w.-]+|\[[\da-fA-F:.]+\]):(\d{1,5}))", text)
-    return said is not None and (said[1] is None or 0 < int(said[1]) <= PORT_MAX)
+    """A name that gRPC understands; without its port gRPC would take 443."""
+    if re.fullmatch(r"unix(?:-abstract)?:.+", text):
+        return True
+    said = re.fullmatch(r"(?:dns:(?://[^/]*/)?)?(?:[\w.-]+|\[[\da-fA-F:.]+\]):(\d{1,5})", text)
+    return said is not None and 0 < int(said[1]) <= PORT_MAX
 
 
 def _is_network(text: str) -> bool:

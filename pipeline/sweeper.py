@@ -19,6 +19,7 @@ RELEASE_EVERY_S = 1.0
 LOOK_EVERY_S = 2.0
 ORPHANS_EVERY_S = 15.0
 CHECK_EVERY_S = 60.0
+FAILED_PAUSE_S = 10.0
 PURCHASES_A_PASS_MAX = 20
 ORDERS_A_PASS_MAX = 100
 RESEND_AFTER_S = 20.0
@@ -97,6 +98,8 @@ class _Sweeper:
             except (*loop.AWAY, seatlock.SeatlockUnreachableError) as error:
                 log.warning("%s waits for a server that is away: %s", duty.__name__, error)
             except Exception:
+                # It will again, most likely: its traceback is not wanted each second.
+                self._due[number] = monotonic() + max(every, FAILED_PAUSE_S)
                 log.exception("%s failed", duty.__name__)
         return 0
 

@@ -1,4 +1,4 @@
--- What must be true at any moment, beyond what the tables themselves refuse.
+-- What must be true, beyond what the tables themselves refuse: at any moment but for the last, which says when not.
 
 -- name: broken
 -- The rules that do not hold now, each with how many rows break it.

@@ -167,6 +167,7 @@ def test_workers_are_let_go_one_by_one_each_after_a_calm_while(
             now += seconds
             waiting(orders)
             scaler.run_once()
+            assert len(scaler._children) == left  # noqa: SLF001  those that were not told to end
             become(workers, left)
 
 

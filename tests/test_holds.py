@@ -221,13 +221,19 @@ def test_where_nothing_is_left_nobody_is_sent_to_look_further(
     answer = lock(bruno_phone, event, event.seats[:1])
     assert (answer.status_code, answer.get_json()["error"]) == (409, "sold_out")
     assert answer.get_json()["unavailable"] == event.seats[:1]
+    taken = take(bruno_phone, event, event.seats[:1])
     for page in (
-        take(bruno_phone, event, event.seats[:1]),
+        taken,
         bruno_phone.post(f"/events/{event.id}/holds/best", data={"count": "1"}),
     ):
         assert page.status_code == 409
         assert "<b>▲ Agotado.</b>" in page.text
         assert "Elige otros" not in page.text
+        assert ("Alguien se llevó <b>Sala" in page.text) is (page is taken)
+    over = hall(starts_at=PAST)
+    for phone, where in ((ana_phone, event), (bruno_phone, over)):
+        page = phone.post(f"/events/{where.id}/holds/best", data={"count": "1"})
+        assert "▲ Agotado" not in page.text, "she has them herself; nothing is sold there"
     change(event.seats[1:], status="AVAILABLE", holder=None, held_until=None)
     forget()
     assert lock(bruno_phone, event, event.seats[:1]).get_json()["error"] == "seat_unavailable"

@@ -120,10 +120,11 @@ def test_the_port_that_honcho_counted_up_for_a_later_line_is_not_judged(options:
     """It adds 100 a line: with PORT=65000 that of the eleventh is 66000."""
     [port] = free_ports(1)
     where = {"PORT": "66000", "WEB_PORT": str(port)}
-    code = f"from pipeline.settings import settings; settings(); {ENDS_WELL}"
-    with keeper(code, *options, **where) as keeping:
+    read = "import os; from pipeline.settings import settings; settings(); os.write(2, b'read\\n')"
+    with keeper(f"{read}; {ENDS_WELL}", *options, **where) as keeping:
         kept = child(keeping)
-        sleep(1.0)
+        assert keeping.stderr is not None
+        assert keeping.stderr.readline().strip() == "read"
         assert kept.is_running()
         assert "PORT" not in kept.environ()
         assert keeping.poll() is None

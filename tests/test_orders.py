@@ -329,6 +329,7 @@ def test_an_unchanged_order_is_not_sent_again(client: FlaskClient) -> None:
     assert new.status_code == 200
 
 
+@pytest.mark.usefixtures("nothing_on_sale")
 def test_cancelling_refunds_voids_and_puts_the_seats_back_on_sale(
     client: FlaskClient, bank: str
 ) -> None:

@@ -70,7 +70,14 @@ def test_a_seatlock_that_grpc_could_not_listen_at(given: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["127.0.0.1:7000", "seatlock.prod.svc:7000", "[::1]:7000", "unix:/run/s.sock"]
+    "given",
+    [
+        "127.0.0.1:7000",
+        "seatlock.prod.svc:7000",
+        "dns:///seatlock:7000",
+        "[::1]:7000",
+        "unix:/run/s.sock",
+    ],
 )
 def test_a_seatlock_that_it_could(given: str) -> None:
     assert load({"SEATLOCK_URL": given}).seatlock_url == given
@@ -92,6 +99,20 @@ def test_an_address_that_is_cut_off(name: str, given: str) -> None:
 
 def test_several_hosts_of_postgres_are_an_address() -> None:
     assert load({"DATABASE_URL": "postgresql://a:1,b:2/x"}).database_url.endswith("a:1,b:2/x")
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("REDIS_URL", "redis://default:hunter2"),
+        ("BANK_URL", "http://ana:hunter2:x"),
+        ("DATABASE_URL", "mysql://ana:hunter2@localhost/x"),
+    ],
+)
+def test_no_password_of_a_refused_address_is_shown(name: str, given: str) -> None:
+    with pytest.raises(SettingError, match=f"^{name}=.* makes no sense") as refused:
+        load({name: given})
+    assert "hunter2" not in str(refused.value)
 
 
 def test_an_address_that_postgres_does_not_understand(tmp_path: Path) -> None:
@@ -148,8 +169,9 @@ def empty(modest: str) -> str:
 def test_a_login_that_may_not_make_roles(tmp_path: Path, modest: str) -> None:
     where = {"DATABASE_URL": modest, "REDIS_URL": settings().redis_url}
     assert said(tmp_path, where) == (
-        "The schema cannot be made in the database of DATABASE_URL (permission denied to create"
-        " role): give its login CREATEROLE and make the database its own."
+        "The database cannot be brought up to date (permission denied to create role): make the"
+        " database its login's own, and give that CREATEROLE or, where the roles are there already,"
+        " grant it web, pipeline and seatlock."
     )
 
 

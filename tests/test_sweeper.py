@@ -3,10 +3,14 @@
 from decimal import Decimal
 from uuid import uuid4
 
+import psycopg
 import pytest
+from psycopg import errors
+from psycopg_pool import PoolTimeout
 
 from pipeline import payments, sweeper
 from pipeline.connections import redis_client
+from pipeline.loop import is_away
 from pipeline.orders import begin
 from pipeline.payments import Payment
 from pipeline.purchases import Wish
@@ -145,3 +149,21 @@ def test_a_server_that_is_away_ends_a_look(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(ConnectionRefusedError):
         sweeper.run_once()
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "away"),
+    [
+        (errors.AdminShutdown(), True),
+        (errors.TooManyConnections(), True),
+        (psycopg.OperationalError("no answer"), True),
+        (PoolTimeout(), True),
+        (errors.DeadlockDetected(), False),
+        (errors.QueryCanceled(), False),
+        (errors.UniqueViolation(), False),
+    ],
+)
+def test_a_statement_that_is_refused_says_not_that_the_server_is_away(
+    error: Exception, away: bool
+) -> None:
+    assert is_away(error) is away

@@ -221,9 +221,12 @@ def problem_of(refusal: seatlock.Refusal) -> Problem:
             return Problem(409, "seat_unavailable", detail, unavailable=ids)
 
 
-def told(event_id: int, problem: Problem) -> Problem:
+def told(event_id: int, problem: Problem, holder: str | None) -> Problem:
     """The same refusal, or that nothing at all is left: then nobody need look further."""
-    if problem.error not in NOTHING_FOUND or find_event(event_id).available_seats:
+    if problem.error not in NOTHING_FOUND:
+        return problem
+    event = find_event(event_id)
+    if event.available_seats or not event.on_sale or cart(event_id, holder):
         return problem
     detail = "No seat of this event is left. Nothing was held."
     return Problem(409, "sold_out", detail, problem.headers, **problem.members)
@@ -233,7 +236,7 @@ def _refused(event_id: int, refusal: Problem, wanted: Sequence[int]) -> Response
     """The event's page again, with what was refused, why, and what could be taken instead."""
     if refusal.status == 404:
         raise refusal
-    problem = told(event_id, refusal)
+    problem = told(event_id, refusal, holder_now())
     gone: Any = problem.members.get("unavailable", [])
     lost = named_seats(event_id, gone) if gone else []
     seats = named_seats(event_id, wanted) if problem.error == "seat_unavailable" else []

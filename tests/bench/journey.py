@@ -48,7 +48,9 @@ def cpu(system: System) -> dict[str, float]:
                 with suppress(psutil.NoSuchProcess):
                     worker = process.cmdline()[-1:] == ["pipeline.worker"]
                     own = "worker" if worker else SERVERS.get(process.name(), name)
-                    spent[own] += sum(process.cpu_times()[:4])
+                    user, system_, *ended = process.cpu_times()[:4]
+                    spent[own] += user + system_
+                    spent["worker" if own == "autoscaler" else own] += sum(ended)
     return spent
 
 

@@ -82,7 +82,7 @@ class System:
                 "Authorization": f"Bearer {token or self.ana}",
                 "Idempotency-Key": key or str(uuid4()),
             },
-            timeout=15,
+            timeout=30,
         )
 
     def order_surely(self, event_id: int, seats: list[int], key: str, seconds: float) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from threading import Event, Thread
 from time import monotonic, sleep
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -55,13 +56,21 @@ def marked(system: System, step: str) -> None:
     assert (system.folder / f"failpoint-{step}").exists(), "nobody died: this test proves nothing"
 
 
-def test_killed_in_the_middle_of_a_job_the_order_is_completed(failing: System) -> None:
+@pytest.fixture(scope="module")
+def first(failing: System) -> dict[str, Any]:
+    """The order whose job killed its worker, and which was completed in time."""
     answer = failing.order(EVENT, failing.free_seats(EVENT, 2))
     assert answer.status_code == 201
-    order_uuid = answer.json()["order_uuid"]
+    order: dict[str, Any] = answer.json()
     wait_for((failing.folder / "failpoint-job").exists, 10, "nobody died")
-    failing.completed([order_uuid], SETTLED_S)
-    assert failing.ledger()[order_uuid]["captured"] == answer.json()["total_amount"]
+    failing.completed([order["order_uuid"]], SETTLED_S)
+    return order
+
+
+def test_killed_in_the_middle_of_a_job_the_order_is_completed(
+    failing: System, first: dict[str, Any]
+) -> None:
+    assert failing.ledger()[first["order_uuid"]]["captured"] == first["total_amount"]
 
 
 @dataclass(frozen=True)
@@ -84,8 +93,12 @@ def ended(system: System) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def died(failing: System) -> dict[str, Died]:
-    """One purchase each whose web died just after that step, and was repaired in time."""
+def died(failing: System, first: dict[str, Any]) -> dict[str, Died]:
+    """One purchase each whose web died just after that step, and was repaired in time.
+
+    The first job is over, which kills a worker.
+    """
+    assert first["order_uuid"]
     steps = (*TURNS_BACK, *GOES_ON)
     bought: dict[str, Died] = {}
     died_at: dict[str, float] = {}
@@ -96,6 +109,10 @@ def died(failing: System) -> dict[str, Died]:
         over_at.update(dict.fromkeys(ended(failing) & died_at.keys() - over_at.keys(), now))
         return len(over_at) == len(steps)
 
+    def back() -> bool:
+        all_are_over()
+        return is_ready(web.address)
+
     seats = iter(failing.free_seats(EVENT, 2 * len(steps)))
     with failing.another_web(FAILPOINT=",".join(steps)) as web:
         for step in steps:
@@ -105,8 +122,7 @@ def died(failing: System) -> dict[str, Died]:
             died_at[one.key] = monotonic()
             marked(failing, step)
             bought[step] = one
-            wait_for(lambda: is_ready(web.address), 20, "the second web is not back")
-            all_are_over()
+            wait_for(back, 20, "the second web is not back")
     wait_for(all_are_over, SETTLED_S, "not all is over")
     assert max(over_at[key] - died_at[key] for key in died_at) < SETTLED_S
     return bought

@@ -40,7 +40,7 @@ def lock_seat(event_id: int) -> Response:
     checked(event_id)
     answer = lock(event_id, wanted, holder)
     if isinstance(answer, Problem):
-        raise told(event_id, answer)
+        raise told(event_id, answer, holder)
     seats = sorted(answer, key=lambda hold: (hold.section_number, hold.position))
     ends = rfc3339(min(hold.held_until for hold in answer))
     return jsonify(seats=[seat_json(hold) for hold in seats], expires_at=ends)
