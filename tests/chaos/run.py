@@ -4,6 +4,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from threading import Thread
@@ -19,8 +20,8 @@ from tests.chaos.faults import CLOCK, EARLY_S, KINDS, Faults
 from tests.chaos.mutants import Change
 from tests.chaos.pages import visitor
 from tests.chaos.stage import Stage, staged
-from tests.halls import hall_in
-from tests.journey.system import System
+from tests.halls import Hall, hall_in
+from tests.journey.system import System, wait_for
 
 PIECE = 20
 """So many seeds a stage: tokens live an hour, and what comes before and after them takes a minute."""
@@ -109,7 +110,7 @@ def _piece(stage: Stage, plan: Plan, report: Report, folder: Path) -> None:
         # A host that is early must not find that they were made in the future.
         sleep(max(0.0, tokens_at + EARLY_S - monotonic()))
     for number, seed in enumerate(seeds):
-        event = hall_in(system.settings.database_url, SECTIONS)
+        event = _hall(system)
         mine = tokens[number * API_BUYERS : (number + 1) * API_BUYERS]
         history = History(seed, event.id, monotonic(), monotonic() + seconds, plan.enough)
         breaking = Thread(target=faults.run, args=(seed, history.over))
@@ -120,7 +121,7 @@ def _piece(stage: Stage, plan: Plan, report: Report, folder: Path) -> None:
         histories.append(history)
         (folder / f"history-{seed}.jsonl").write_text(history.lines())
     # One more is left alone: after all that, everything is as quick as ever.
-    event = hall_in(system.settings.database_url, SECTIONS)
+    event = _hall(system)
     sleep(RECOVERED_S)
     calm = History(0, event.id, monotonic(), monotonic() + plan.calm_s)
     drive(calm, event.seats, tokens[-API_BUYERS:], visitors[-PAGE_BUYERS:], stage.addresses)
@@ -142,6 +143,19 @@ def _piece(stage: Stage, plan: Plan, report: Report, folder: Path) -> None:
     if broken:
         sys.stdout.write("".join(f"  after them: {sentence}\n" for sentence in broken))
         report.wrong.setdefault(0, []).extend(broken)
+
+
+def _hall(system: System) -> Hall:
+    """A hall for one seed; Postgres may still be starting after the last fault of the one before."""
+
+    def made() -> Hall | None:
+        with suppress(psycopg.OperationalError):
+            return hall_in(system.settings.database_url, SECTIONS)
+        return None
+
+    hall = wait_for(made, QUIET_S_MAX, "no hall can be made")
+    assert hall
+    return hall
 
 
 def _count(system: System, history: History, faults: Faults, report: Report) -> None:
