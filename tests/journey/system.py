@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -251,5 +251,7 @@ def stop(launcher: "subprocess.Popen[bytes]") -> None:
     _, left = psutil.wait_procs(family, timeout=3)
     names = [" ".join(process.cmdline()) for process in left if process.is_running()]
     for process in left:
-        process.kill()
+        # It may have ended meanwhile, and its number be somebody else's.
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
     assert names == []
