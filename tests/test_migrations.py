@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from pipeline import prepare
 from pipeline.settings import settings
 from sql import read
 from sql.__main__ import MigrationError, load_demo, migrate
@@ -72,6 +73,21 @@ def test_the_demo_season_is_loaded_once(database: str) -> None:
     migrate(database)
     assert load_demo(database)
     assert not load_demo(database)
+
+
+def test_a_later_start_brings_a_season_that_is_over_back(
+    database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    migrate(database)
+    prepare._bring_demo(database)  # noqa: SLF001  the step of a start
+    assert "loaded" in capsys.readouterr().out
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            "UPDATE catalog.events SET starts_at = starts_at - interval '1000 days',"
+            " ends_at = ends_at - interval '1000 days', sales_end_at = NULL"
+        )
+    prepare._bring_demo(database)  # noqa: SLF001
+    assert "66 events that were over are ahead of today again" in capsys.readouterr().out
 
 
 def unfit(name: str, text: str, known: Container[str]) -> str:
